@@ -1,1 +1,18 @@
-//! TODO
+//! What a package is made of, without running any of it: the manifest, the grants and limits written in it, digests,
+//! and what a component's own bytes say about it.
+//!
+//! Nothing here knows an engine, reads the environment or prints. A manifest is checked whole: [`manifest::Manifest::parse`]
+//! answers with every fault at once, each with its place and, where one is known, a hint.
+//!
+//! Every key that can be written in a manifest, and every default, stands in a table ([`reference::tables`]) that the
+//! parser itself reads, so that the reference made from it cannot leave one out.
+
+pub mod digest;
+pub mod fault;
+pub mod grant;
+pub mod inspect;
+pub mod limit;
+pub mod manifest;
+pub mod reference;
+mod suggest;
+pub mod unit;

@@ -1,0 +1,65 @@
+//! Faults of a file that a user wrote: all of them at once, each with its place and a hint.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// One thing that is wrong in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The line, counted from 1.
+    pub line: u32,
+    /// The column in characters, counted from 1.
+    pub column: u32,
+    /// What is wrong, in one sentence without a full stop.
+    pub message: String,
+    /// What to do about it, where that is known.
+    pub hint: Option<String>,
+}
+
+/// Everything that is wrong in one file, in the order of the lines. Never empty when it is returned as an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Faults {
+    /// The file as its reader named it.
+    pub file: PathBuf,
+    /// The faults, sorted by place.
+    pub faults: Vec<Fault>,
+}
+
+/// Renders one line `file:line:column: message` for each fault, followed by its hint on a line of its own.
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.faults.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{}:{}:{}: {}", self.file.display(), fault.line, fault.column, fault.message)?;
+            if let Some(hint) = &fault.hint {
+                write!(f, "\n  hint: {hint}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Faults {}
+
+/// Text that does not say what its reader expects: one value of a flag or of a manifest.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SyntaxError {
+    /// What is wrong, in one sentence without a full stop.
+    pub message: String,
+    /// What to do about it, where that is known.
+    pub hint: Option<String>,
+}
+
+impl SyntaxError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
