@@ -37,3 +37,10 @@ pub(crate) fn clippy(project: &Project, fix: bool) -> Result {
     }
     shell::run(command.args(["--", "-D", "warnings"]))
 }
+
+/// The documentation of every crate without one warning, such as a link that leads nowhere.
+pub(crate) fn rustdoc(project: &Project) -> Result {
+    let mut command = project.cargo();
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    shell::run(command.args(["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"]))
+}

@@ -8,6 +8,7 @@ mod check;
 mod packages;
 mod project;
 mod shell;
+mod test;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Task {
     Check(check::Arguments),
+    Test(test::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -48,5 +50,6 @@ fn run(task: Task) -> Result {
     let project = Project::find()?;
     match task {
         Task::Check(arguments) => check::run(&project, &arguments),
+        Task::Test(arguments) => test::run(&project, &arguments),
     }
 }

@@ -1,0 +1,72 @@
+//! The parts, in the order in which they run: what is often wrong comes first.
+//!
+//! Everything is built once, in the dev profile and with the features that the whole workspace needs, and serves every part:
+//! a command that named one crate would build the engine a second time with other features.
+
+use super::Tally;
+use crate::packages::{self, Package};
+use crate::project::Project;
+use crate::{Result, check};
+
+/// One part of the tests.
+pub(super) struct Part {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) run: fn(&Project) -> Result<Tally>,
+}
+
+pub(super) const PARTS: [Part; 10] = [
+    Part { name: "setup", about: "system packages that the tests need", run: setup },
+    Part { name: "format", about: "rustfmt has nothing to change", run: format },
+    Part { name: "clippy", about: "lints, without one warning", run: clippy },
+    Part { name: "unit", about: "unit and integration tests of every crate", run: unit },
+    Part {
+        name: "project",
+        about: "the tree itself: edges of crates, licences, documents",
+        run: |it| outside(it, "project"),
+    },
+    Part { name: "golden", about: "help, messages and errors, word for word", run: |it| outside(it, "golden") },
+    Part {
+        name: "conformance",
+        about: "components of real toolchains, for every version of WASI",
+        run: |it| outside(it, "conformance"),
+    },
+    Part { name: "e2e", about: "the programs over real sockets", run: |it| outside(it, "e2e") },
+    Part { name: "rustdoc", about: "the documentation builds without one warning", run: rustdoc },
+    Part { name: "doctest", about: "the examples in the documentation work", run: doctest },
+];
+
+/// What the system has to have. The guests' own toolchains are `cargo xtask guests`' matter.
+const PACKAGES: [Package; 1] =
+    [Package { name: "redis-server", shown_by: "redis-server", purpose: "the key-value tests drive a real Redis" }];
+
+fn setup(_: &Project) -> Result<Tally> {
+    Ok(Tally::of(packages::ensure(&PACKAGES)))
+}
+
+fn format(project: &Project) -> Result<Tally> {
+    Ok(Tally::of(check::format(project, false)))
+}
+
+fn clippy(project: &Project) -> Result<Tally> {
+    Ok(Tally::of(check::clippy(project, false)))
+}
+
+fn rustdoc(project: &Project) -> Result<Tally> {
+    Ok(Tally::of(check::rustdoc(project)))
+}
+
+fn unit(project: &Project) -> Result<Tally> {
+    let mut command = project.cargo();
+    command.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests", "--exclude", "coracle-tests"]);
+    Tally::of_tests(&mut command)
+}
+
+/// A target of `tests/`.
+fn outside(project: &Project, target: &str) -> Result<Tally> {
+    Tally::of_tests(project.cargo().args(["test", "--workspace", "--no-fail-fast", "--test", target]))
+}
+
+fn doctest(project: &Project) -> Result<Tally> {
+    Tally::of_tests(project.cargo().args(["test", "--workspace", "--no-fail-fast", "--doc"]))
+}
