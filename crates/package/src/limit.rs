@@ -124,6 +124,7 @@ pub struct Key {
 enum Slot {
     Size(fn(&mut Limits) -> &mut u64),
     Count(fn(&mut Limits) -> &mut u32),
+    CountOrZero(fn(&mut Limits) -> &mut u32),
     Elements(fn(&mut Limits) -> &mut u64),
     Duration(fn(&mut Limits) -> &mut Duration),
     OptionalDuration(fn(&mut Limits) -> &mut Option<Duration>),
@@ -193,7 +194,7 @@ pub const KEYS: &[Key] = &[
     Key {
         key: "queue",
         reason: "Requests that wait for a free invocation; more are answered with 503 at once. 0 lets none wait.",
-        slot: Slot::Count(|limits| &mut limits.queue),
+        slot: Slot::CountOrZero(|limits| &mut limits.queue),
     },
     Key {
         key: "queue-wait",
@@ -203,7 +204,7 @@ pub const KEYS: &[Key] = &[
     Key {
         key: "log-lines",
         reason: "Log lines of one invocation; more are dropped and counted.",
-        slot: Slot::Count(|limits| &mut limits.log_lines),
+        slot: Slot::CountOrZero(|limits| &mut limits.log_lines),
     },
     Key {
         key: "log-line",
@@ -234,14 +235,15 @@ impl Key {
     pub fn set(&self, limits: &mut Limits, text: &str) -> Result<(), SyntaxError> {
         match self.slot {
             Slot::Size(slot) => *slot(limits) = self.positive(parse_size(text)?)?,
-            Slot::Count(slot) => *slot(limits) = self.count(text)?,
-            Slot::Elements(slot) => *slot(limits) = self.positive(self.count(text)?)?,
+            Slot::Count(slot) => *slot(limits) = self.small(self.positive(count(self.key, text)?)?)?,
+            Slot::CountOrZero(slot) => *slot(limits) = self.small(count(self.key, text)?)?,
+            Slot::Elements(slot) => *slot(limits) = self.positive(count(self.key, text)?)?,
             Slot::Duration(slot) => *slot(limits) = self.duration(text)?,
             Slot::OptionalDuration(slot) => {
                 *slot(limits) = if text == NONE { None } else { Some(self.duration(text)?) };
             }
             Slot::OptionalCount(slot) => {
-                *slot(limits) = if text == NONE { None } else { Some(self.positive(self.count(text)?)?) };
+                *slot(limits) = if text == NONE { None } else { Some(self.positive(count(self.key, text)?)?) };
             }
         }
         Ok(())
@@ -253,7 +255,7 @@ impl Key {
         let none = || NONE.to_owned();
         match self.slot {
             Slot::Size(slot) => format_size(*slot(&mut limits)),
-            Slot::Count(slot) => slot(&mut limits).to_string(),
+            Slot::Count(slot) | Slot::CountOrZero(slot) => slot(&mut limits).to_string(),
             Slot::Elements(slot) => slot(&mut limits).to_string(),
             Slot::Duration(slot) => format_duration(*slot(&mut limits)),
             Slot::OptionalDuration(slot) => slot(&mut limits).map_or_else(none, format_duration),
@@ -278,7 +280,7 @@ impl Key {
     pub fn kind(&self) -> &'static str {
         match self.slot {
             Slot::Size(_) => "size",
-            Slot::Count(_) | Slot::Elements(_) | Slot::OptionalCount(_) => "count",
+            Slot::Count(_) | Slot::CountOrZero(_) | Slot::Elements(_) | Slot::OptionalCount(_) => "count",
             Slot::Duration(_) | Slot::OptionalDuration(_) => "duration",
         }
     }
@@ -286,7 +288,7 @@ impl Key {
     fn unit(&self) -> &'static str {
         match self.slot {
             Slot::Size(_) => "number with B, KiB, MiB, GiB, kB, MB or GB",
-            Slot::Count(_) | Slot::Elements(_) => "whole number",
+            Slot::Count(_) | Slot::CountOrZero(_) | Slot::Elements(_) => "whole number",
             Slot::OptionalCount(_) => "whole number, or none",
             Slot::Duration(_) => "number with us, ms, s, m or h",
             Slot::OptionalDuration(_) => "number with us, ms, s, m or h, or none",
@@ -298,9 +300,8 @@ impl Key {
         if duration.is_zero() { Err(self.zero()) } else { Ok(duration) }
     }
 
-    fn count<T: std::str::FromStr>(&self, text: &str) -> Result<T, SyntaxError> {
-        let wrong = |_| SyntaxError::new(format!("`{}` takes a whole number, and {text:?} is not one", self.key));
-        text.trim().parse().map_err(wrong)
+    fn small(&self, value: u64) -> Result<u32, SyntaxError> {
+        u32::try_from(value).map_err(|_| SyntaxError::new(format!("`{}` is at most {}", self.key, u32::MAX)))
     }
 
     fn positive(&self, value: u64) -> Result<u64, SyntaxError> {
@@ -309,5 +310,92 @@ impl Key {
 
     fn zero(&self) -> SyntaxError {
         SyntaxError::new(format!("`{}` cannot be 0", self.key))
+    }
+}
+
+fn count(key: &str, text: &str) -> Result<u64, SyntaxError> {
+    let wrong = |_| SyntaxError::new(format!("`{key}` takes a whole number, and {text:?} is not one"));
+    text.trim().parse().map_err(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(key: &str, text: &str) -> Result<Limits, SyntaxError> {
+        let mut limits = Limits::http();
+        Key::find(key).unwrap().set(&mut limits, text)?;
+        Ok(limits)
+    }
+
+    #[test]
+    fn every_limit_has_a_key() {
+        let mut all = Limits::http();
+        for key in KEYS {
+            let text = match key.kind() {
+                "size" => "7 kB",
+                "duration" => "7ms",
+                _ => "7",
+            };
+            key.set(&mut all, text).unwrap();
+            assert_eq!(key.get(&all), text);
+        }
+        let time = Duration::from_millis(7);
+        let expected = Limits {
+            memory: 7_000,
+            table_elements: 7,
+            stack: STACK,
+            handles: 7,
+            instances: 7,
+            cpu_time: Some(time),
+            wall_time: Some(time),
+            fuel: Some(7),
+            request_body: 7_000,
+            headers: 7_000,
+            call_bytes: 7_000,
+            concurrency: 7,
+            queue: 7,
+            queue_wait: time,
+            log_lines: 7,
+            log_line: 7_000,
+        };
+        assert_eq!(all, expected, "a new limit needs an entry in KEYS, or in fixed()");
+    }
+
+    #[test]
+    fn every_default_reads_as_itself() {
+        for limits in [Limits::http(), Limits::command()] {
+            let mut read = Limits::http();
+            KEYS.iter().for_each(|key| key.set(&mut read, &key.get(&limits)).unwrap());
+            assert_eq!(read, limits);
+        }
+    }
+
+    #[test]
+    fn only_what_may_be_unbounded_takes_none() {
+        assert_eq!(set("wall-time", "none").unwrap().wall_time, None);
+        assert_eq!(set("fuel", "none").unwrap().fuel, None);
+        assert!(set("memory", "none").is_err());
+        assert!(set("queue-wait", "none").is_err());
+    }
+
+    #[test]
+    fn nothing_but_a_queue_can_be_zero() {
+        let message = |key, text| set(key, text).unwrap_err().message;
+        assert_eq!(message("memory", "0 B"), "`memory` cannot be 0");
+        assert_eq!(message("cpu-time", "0s"), "`cpu-time` cannot be 0");
+        assert_eq!(message("concurrency", "0"), "`concurrency` cannot be 0");
+        assert_eq!(message("fuel", "0"), "`fuel` cannot be 0");
+        assert_eq!(set("queue", "0").unwrap().queue, 0);
+        assert_eq!(set("log-lines", "0").unwrap().log_lines, 0);
+    }
+
+    #[test]
+    fn counts_are_whole_numbers() {
+        assert_eq!(
+            set("handles", "ten").unwrap_err().message,
+            "`handles` takes a whole number, and \"ten\" is not one"
+        );
+        assert_eq!(set("queue", "4294967296").unwrap_err().message, "`queue` is at most 4294967295");
     }
 }

@@ -96,3 +96,54 @@ fn split<'a>(text: &'a str, kind: &str, example: &str) -> Result<(u64, &'a str),
     let number = number.parse().map_err(|_| SyntaxError::new(format!("the number in {text:?} is too large")))?;
     Ok((number, unit.trim_start()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_by_their_unit() {
+        for (text, bytes) in
+            [("64 MiB", 64 << 20), ("10MB", 10_000_000), ("1gib", 1 << 30), (" 512 B ", 512), ("2 kB", 2000)]
+        {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_are_read_by_their_unit() {
+        for (text, micros) in
+            [("10s", 10_000_000), ("250ms", 250_000), ("2m", 120_000_000), ("1 h", 3_600_000_000), ("5us", 5)]
+        {
+            assert_eq!(parse_duration(text), Ok(Duration::from_micros(micros)), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_largest_unit_that_divides_is_written() {
+        assert_eq!(format_size(1536 << 20), "1536 MiB");
+        assert_eq!(format_size(10_000_000), "10 MB");
+        assert_eq!(format_size(0), "0 B");
+        assert_eq!(format_duration(Duration::from_secs(90)), "90s");
+        assert_eq!(format_duration(Duration::ZERO), "0us");
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let size =
+            |text| parse_size(text).map_err(|error| (error.message, error.hint.unwrap_or_default())).unwrap_err();
+        assert_eq!(size("64").0, "a size needs a unit, but \"64\" has none");
+        assert_eq!(size("64M").1, "write \"64 MiB\" for powers of 1024, or \"64 MB\" for powers of 1000");
+        assert_eq!(size("1.5 GiB").1, "write a whole number in a smaller unit");
+        assert_eq!(size("-1 B").0, "\"-1 B\" is not a size");
+        assert_eq!(size("99999999 TiB").0, "the size \"99999999 TiB\" is too large");
+        assert_eq!(size("99999999999999999999 B").0, "the number in \"99999999999999999999 B\" is too large");
+        let time =
+            |text| parse_duration(text).map_err(|error| (error.message, error.hint.unwrap_or_default())).unwrap_err();
+        assert_eq!(time("10").1, "write \"10s\" for seconds or \"10ms\" for milliseconds");
+        assert_eq!(time("10sec").1, "write \"10s\"");
+        assert_eq!(time("10 minutes").1, "write \"10m\"");
+        assert_eq!(time("1m30s").0, "\"m30s\" is not a unit of time");
+        assert_eq!(time("").0, "\"\" is not a duration");
+    }
+}

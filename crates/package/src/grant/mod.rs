@@ -3,16 +3,26 @@
 //! This module knows syntax only. What a grant means on this machine (addresses, folders that exist) is decided where it
 //! is enforced.
 
+pub(crate) mod assignment;
 mod dir;
+mod host;
 mod keyvalue;
+mod listen;
 mod net;
+#[cfg(test)]
+mod testing;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+pub use assignment::Assignment;
 pub use dir::{Access, DirGrant};
+pub use host::HostPattern;
 pub use keyvalue::{KeyValueBackend, KeyValueGrant, RedisUrl};
-pub use net::{HostPattern, NetGrant, Ports, Transport};
+pub use listen::parse_listen;
+pub use net::{NetGrant, Ports, Transport};
+
+pub use ipnet::IpNet;
 
 /// Everything one component is granted. The default grants nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
