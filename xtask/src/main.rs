@@ -4,6 +4,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
+mod bench;
 mod check;
 mod packages;
 mod project;
@@ -31,6 +32,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    Bench(bench::Arguments),
     Check(check::Arguments),
     Test(test::Arguments),
 }
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Result {
     let project = Project::find()?;
     match task {
+        Task::Bench(arguments) => bench::run(&project, &arguments),
         Task::Check(arguments) => check::run(&project, &arguments),
         Task::Test(arguments) => test::run(&project, &arguments),
     }

@@ -40,6 +40,15 @@ impl Project {
         Ok(self.target()?.join(profile).join(format!("coracle{}", std::env::consts::EXE_SUFFIX)))
     }
 
+    /// A built sample, whether it is kept in the tree or was built by `cargo xtask guests`.
+    pub(crate) fn sample(&self, name: &str) -> Result<PathBuf> {
+        let path = self.root.join("samples").join(name).join(format!("{name}.wasm"));
+        if path.is_file() {
+            return Ok(path);
+        }
+        Err(format!("{} is not there: build it with `cargo xtask guests {name}`", path.display()).into())
+    }
+
     /// The same `cargo` that runs this program, in the root of the tree.
     pub(crate) fn cargo(&self) -> Command {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

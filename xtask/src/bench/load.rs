@@ -1,0 +1,89 @@
+//! The load: wrk, and what it says afterwards.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::server::Server;
+use crate::project::Project;
+use crate::{Result, shell};
+
+/// By how much the size of answers under load may differ from that of a single one: `date` and the like differ by a byte.
+const SAME_SIZE: f64 = 0.02;
+
+/// What wrk reports by `bench/load.lua`.
+#[derive(Deserialize)]
+struct Report {
+    requests: u64,
+    microseconds: u64,
+    bytes: u64,
+    not_ok: u64,
+    broken: u64,
+    p50: u64,
+    p99: u64,
+}
+
+/// One measurement.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Sample {
+    /// Answers in a second of wall time.
+    pub(super) per_second: f64,
+    /// Processor time of the server's process, user and kernel, for each answer.
+    pub(super) cpu_microseconds: f64,
+    pub(super) p50_microseconds: u64,
+    pub(super) p99_microseconds: u64,
+    /// Of the server, after the load.
+    pub(super) resident_kib: u64,
+}
+
+/// Puts load on a server whose answers have `bytes` bytes. An answer that is not 200, or not of that size, is an error.
+pub(super) fn measure(
+    project: &Project,
+    server: &Server,
+    connections: usize,
+    time: Duration,
+    bytes: usize,
+) -> Result<Sample> {
+    let before = server.cpu()?;
+    let report = wrk(project, server.address, connections, time)?;
+    let cpu = server.cpu()?.saturating_sub(before);
+    if report.not_ok + report.broken > 0 || report.requests == 0 {
+        return Err(format!(
+            "{} answers, {} of them not 200, and {} broken connections: no result",
+            report.requests, report.not_ok, report.broken
+        )
+        .into());
+    }
+    let size = ratio(report.bytes, report.requests);
+    if (size / ratio(bytes.try_into()?, 1) - 1.0).abs() > SAME_SIZE {
+        return Err(format!("answers of {size:.1} bytes under load, and of {bytes} alone: no result").into());
+    }
+    let cpu_microseconds = cpu.as_secs_f64() * 1e6 / float(report.requests);
+    Ok(Sample {
+        per_second: ratio(report.requests * 1_000_000, report.microseconds),
+        cpu_microseconds,
+        p50_microseconds: report.p50,
+        p99_microseconds: report.p99,
+        resident_kib: server.resident_kib()?,
+    })
+}
+
+/// One thread makes the load: the other core is the server's.
+fn wrk(project: &Project, address: SocketAddr, connections: usize, time: Duration) -> Result<Report> {
+    let mut wrk = project.command("wrk");
+    wrk.args(["--threads", "1", "--script", "bench/load.lua"]);
+    wrk.args(["--connections", &connections.to_string(), "--duration", &format!("{}s", time.as_secs().max(1))]);
+    let output = shell::output(wrk.arg(format!("http://{address}/")))?;
+    let line = output.lines().find(|line| line.starts_with('{')).ok_or("wrk reported nothing")?;
+    Ok(serde_json::from_str(line)?)
+}
+
+fn ratio(over: u64, under: u64) -> f64 {
+    float(over) / float(under)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a bench are far below 2^53")]
+fn float(count: u64) -> f64 {
+    count as f64
+}

