@@ -7,8 +7,14 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a folder of the tree")
 }
 
+mod app;
+pub mod client;
 mod program;
+mod server;
+
+pub use app::{App, sample};
 pub use program::coracle;
+pub use server::{Server, text};
 
 /// Every file below `folder` whose name ends with `.extension`, in order; nothing that git ignores.
 pub fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
