@@ -6,9 +6,9 @@ use std::path::PathBuf;
 /// One thing that is wrong in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The line, counted from 1.
+    /// The line, counted from 1; 0 when the fault is that of the file as a whole.
     pub line: u32,
-    /// The column in characters, counted from 1.
+    /// The column in characters, counted from 1; 0 when the fault is that of the file as a whole.
     pub column: u32,
     /// What is wrong, in one sentence without a full stop.
     pub message: String,
@@ -32,7 +32,11 @@ impl fmt::Display for Faults {
             if index > 0 {
                 writeln!(f)?;
             }
-            write!(f, "{}:{}:{}: {}", self.file.display(), fault.line, fault.column, fault.message)?;
+            write!(f, "{}:", self.file.display())?;
+            if fault.line > 0 {
+                write!(f, "{}:{}:", fault.line, fault.column)?;
+            }
+            write!(f, " {}", fault.message)?;
             if let Some(hint) = &fault.hint {
                 write!(f, "\n  hint: {hint}")?;
             }

@@ -235,15 +235,15 @@ impl Key {
     pub fn set(&self, limits: &mut Limits, text: &str) -> Result<(), SyntaxError> {
         match self.slot {
             Slot::Size(slot) => *slot(limits) = self.positive(parse_size(text)?)?,
-            Slot::Count(slot) => *slot(limits) = self.small(self.positive(count(self.key, text)?)?)?,
-            Slot::CountOrZero(slot) => *slot(limits) = self.small(count(self.key, text)?)?,
-            Slot::Elements(slot) => *slot(limits) = self.positive(count(self.key, text)?)?,
+            Slot::Count(slot) => *slot(limits) = self.small(self.positive(self.number(text)?)?)?,
+            Slot::CountOrZero(slot) => *slot(limits) = self.small(self.number(text)?)?,
+            Slot::Elements(slot) => *slot(limits) = self.positive(self.number(text)?)?,
             Slot::Duration(slot) => *slot(limits) = self.duration(text)?,
             Slot::OptionalDuration(slot) => {
                 *slot(limits) = if text == NONE { None } else { Some(self.duration(text)?) };
             }
             Slot::OptionalCount(slot) => {
-                *slot(limits) = if text == NONE { None } else { Some(self.positive(count(self.key, text)?)?) };
+                *slot(limits) = if text == NONE { None } else { Some(self.positive(self.number(text)?)?) };
             }
         }
         Ok(())
@@ -300,6 +300,13 @@ impl Key {
         if duration.is_zero() { Err(self.zero()) } else { Ok(duration) }
     }
 
+    fn number(&self, text: &str) -> Result<u64, SyntaxError> {
+        let least = if matches!(self.slot, Slot::CountOrZero(_)) { 0 } else { 1 };
+        let wrong =
+            |_| SyntaxError::new(format!("`{}` takes a whole number from {least}, and {text:?} is not one", self.key));
+        text.trim().parse().map_err(wrong)
+    }
+
     fn small(&self, value: u64) -> Result<u32, SyntaxError> {
         u32::try_from(value).map_err(|_| SyntaxError::new(format!("`{}` is at most {}", self.key, u32::MAX)))
     }
@@ -311,11 +318,6 @@ impl Key {
     fn zero(&self) -> SyntaxError {
         SyntaxError::new(format!("`{}` cannot be 0", self.key))
     }
-}
-
-fn count(key: &str, text: &str) -> Result<u64, SyntaxError> {
-    let wrong = |_| SyntaxError::new(format!("`{key}` takes a whole number, and {text:?} is not one"));
-    text.trim().parse().map_err(wrong)
 }
 
 #[cfg(test)]
@@ -394,7 +396,7 @@ mod tests {
     fn counts_are_whole_numbers() {
         assert_eq!(
             set("handles", "ten").unwrap_err().message,
-            "`handles` takes a whole number, and \"ten\" is not one"
+            "`handles` takes a whole number from 1, and \"ten\" is not one"
         );
         assert_eq!(set("queue", "4294967296").unwrap_err().message, "`queue` is at most 4294967295");
     }

@@ -5,7 +5,7 @@
 
 pub(crate) mod assignment;
 mod dir;
-mod host;
+pub(crate) mod host;
 mod keyvalue;
 mod listen;
 mod net;

@@ -129,9 +129,10 @@ fn split_port(text: &str) -> Result<(&str, Option<&str>), SyntaxError> {
         },
     };
     if !host.starts_with('[') && host.contains(':') {
-        let hint = match text.parse::<Ipv6Addr>() {
-            Ok(address) => format!("write an IPv6 address in brackets: `[{address}]:PORT`"),
-            Err(_) => "a host and its port have one colon between them; an IPv6 address stands in brackets".to_owned(),
+        let hint = match (host.parse::<Ipv6Addr>(), port, text.parse::<Ipv6Addr>()) {
+            (Ok(address), Some(port), _) => format!("write an IPv6 address in brackets: `[{address}]:{port}`"),
+            (.., Ok(address)) => format!("write an IPv6 address in brackets: `[{address}]:PORT`"),
+            _ => "a host and its port have one colon between them; an IPv6 address stands in brackets".to_owned(),
         };
         return Err(SyntaxError::new(format!("{text:?} has more than one colon")).hint(hint));
     }
@@ -238,6 +239,7 @@ mod tests {
         assert_eq!(hint::<NetGrant>("wss://a"), "did you mean `https://a`?");
         assert_eq!(hint::<NetGrant>("htps://a"), "did you mean `https://a`?");
         assert_eq!(hint::<NetGrant>("::1"), "write an IPv6 address in brackets: `[::1]:PORT`");
+        assert_eq!(hint::<NetGrant>("fe80::1:80"), "write an IPv6 address in brackets: `[fe80::1]:80`");
         assert_eq!(message::<NetGrant>("a:1:2"), r#""a:1:2" has more than one colon"#);
         assert_eq!(message::<NetGrant>("https://a.example/"), r#"a network grant names no path, and "/" is one"#);
         assert_eq!(message::<NetGrant>("a.example:443/v1"), r#"a network grant names no path, and "/v1" is one"#);

@@ -1,8 +1,270 @@
-//! Every key that a manifest can hold. The parser refuses a key that is not here.
+//! Every key that a manifest can hold. The parser reads no key that is not here and refuses every other, and the
+//! reference is made from these tables.
 
-use crate::reference::Table;
+use std::borrow::Cow;
+
+use crate::limit;
+use crate::reference::{KeyDoc, Table};
+
+/// One table of the manifest.
+pub(crate) struct Section {
+    /// The table's name in the manifest.
+    pub(crate) title: &'static str,
+    /// What a message calls it.
+    pub(crate) noun: &'static str,
+    /// What it is for.
+    pub(crate) about: &'static str,
+    /// Its keys. A table whose keys the author names has none here.
+    pub(crate) keys: &'static [KeyDoc],
+}
+
+const fn key(
+    key: &'static str,
+    kind: &'static str,
+    default: &'static str,
+    unit: &'static str,
+    reason: &'static str,
+) -> KeyDoc {
+    KeyDoc { key, kind, default: Cow::Borrowed(default), unit, reason }
+}
+
+/// The default of a key that has to be there.
+const REQUIRED: &str = "required";
+/// The default of a key whose absence stands for nothing.
+const ABSENT: &str = "none";
+/// The syntax of names that the author gives.
+const NAME: &str = "lower-case letters, digits and hyphens, starting with a letter, at most 63 characters";
+/// The syntax of paths.
+const PATH: &str = "a path, from the manifest's folder when it is relative";
+
+pub(crate) const ROOT: Section = Section {
+    title: "top level",
+    noun: "the manifest",
+    about: "The tables of a manifest.",
+    keys: &[
+        key("app", "table", REQUIRED, "", "What the app is called."),
+        key("variables", "table", ABSENT, "one table for each name", "What can be set when the app is started."),
+        key(
+            "secrets",
+            "table",
+            ABSENT,
+            "one table for each name",
+            "Where the values of secrets are found on the host.",
+        ),
+        key("component", "table", ABSENT, "one table for each name", "The components."),
+        key("route", "list of tables", ABSENT, "[[route]]", "What leads requests to components and files."),
+    ],
+};
+
+pub(crate) const APP: Section = Section {
+    title: "[app]",
+    noun: "[app]",
+    about: "What the app is called.",
+    keys: &[
+        key(
+            "name",
+            "text",
+            REQUIRED,
+            NAME,
+            "Names the app in logs, metrics and references, so it has to fit into a host name.",
+        ),
+        key("version", "text", ABSENT, "a semantic version, like 1.2.3", "The version of this revision."),
+        key("description", "text", ABSENT, "", "One line for people."),
+    ],
+};
+
+pub(crate) const VARIABLE: Section = Section {
+    title: "[variables] NAME",
+    noun: "a variable",
+    about: "A value that can be set when the app is started, by flag or environment.",
+    keys: &[
+        key("default", "text", "none: has to be set", "", "The value when none is set."),
+        key("description", "text", ABSENT, "", "One line for people."),
+    ],
+};
+
+pub(crate) const SECRET: Section = Section {
+    title: "[secrets] NAME",
+    noun: "a secret",
+    about: "Where the value of a secret is found on the host: exactly one of the two. The manifest never holds the value.",
+    keys: &[
+        key(
+            "env",
+            "text",
+            ABSENT,
+            "the name of an environment variable",
+            "For secrets that the supervisor hands over.",
+        ),
+        key("file", "text", ABSENT, PATH, "For secrets that are mounted; one line end after the value is cut."),
+    ],
+};
+
+pub(crate) const COMPONENT: Section = Section {
+    title: "[component.NAME]",
+    noun: "a component",
+    about: "One component.",
+    keys: &[
+        key("source", "text", REQUIRED, PATH, "The component's file."),
+        key("description", "text", ABSENT, "", "One line for people."),
+        key("grants", "table", "nothing", "", "What the component may touch."),
+        key("limits", "table", "as below", "", "What the component may use."),
+        key(
+            "reuse",
+            "table",
+            "a fresh instance for every invocation",
+            "",
+            "Whether instances serve more than one invocation. Some guests break under it.",
+        ),
+    ],
+};
+
+pub(crate) const GRANTS: Section = Section {
+    title: "[component.NAME.grants]",
+    noun: "grants",
+    about: "What the component may touch. What is not granted here it cannot reach.",
+    keys: &[
+        key(
+            "dirs",
+            "list of text",
+            "nothing",
+            "HOST[::GUEST][:ro]",
+            "Folders of the host. A relative HOST starts from the manifest's folder.",
+        ),
+        key("env", "table", "nothing", "NAME = \"VALUE\"", "Environment variables with their values."),
+        key(
+            "env-from-host",
+            "list of text",
+            "nothing",
+            "NAME",
+            "Environment variables whose values are the host's own.",
+        ),
+        key(
+            "net",
+            "list of text",
+            "nothing",
+            "[tcp://|udp://|http://|https://]HOST:PORT",
+            "Where the component may connect to. HOST is a name, `*.suffix`, an address or a network; PORT a number, a range or `*`.",
+        ),
+        key("listen", "list of text", "nothing", "ADDR:PORT", "Addresses on which the component may listen."),
+        key(
+            "variables",
+            "table",
+            "nothing",
+            "KEY = \"TEXT\", KEY = { variable = \"NAME\" } or KEY = { secret = \"NAME\" }",
+            "What the component finds in wasi:config.",
+        ),
+        key(
+            "keyvalue",
+            "table",
+            "nothing",
+            "NAME = \"memory\", \"redb:PATH\", \"redis://HOST:PORT\" or { secret = \"NAME\" }",
+            "Key-value stores by the name the component opens them with. A URL with a password comes from a secret.",
+        ),
+    ],
+};
+
+pub(crate) const VARIABLE_VALUE: Section = Section {
+    title: "[component.NAME.grants] variables.KEY",
+    noun: "a value in `variables`",
+    about: "Where the value of a wasi:config key comes from, when it is not text: exactly one of the two.",
+    keys: &[
+        key("variable", "text", ABSENT, "a name of [variables]", "The value of a variable."),
+        key("secret", "text", ABSENT, "a name of [secrets]", "The value of a secret."),
+    ],
+};
+
+pub(crate) const KEYVALUE_VALUE: Section = Section {
+    title: "[component.NAME.grants] keyvalue.NAME",
+    noun: "a key-value store",
+    about: "Where a key-value backend's text comes from, when it is not written here.",
+    keys: &[key(
+        "secret",
+        "text",
+        REQUIRED,
+        "a name of [secrets]",
+        "A secret whose value is the text, as `redis://USER:PASSWORD@HOST:PORT`.",
+    )],
+};
+
+/// Invocations of one instance at one time where reuse says nothing else: what every guest can do.
+pub const REUSE_CONCURRENT: u32 = 1;
+/// How long an idle instance is kept where reuse says nothing else: across a pause between clicks, not for a lunch break.
+pub const REUSE_IDLE: std::time::Duration = std::time::Duration::from_secs(10);
+
+pub(crate) const REUSE: Section = Section {
+    title: "[component.NAME] reuse",
+    noun: "reuse",
+    about: "How far an instance is used again.",
+    keys: &[
+        key(
+            "invocations",
+            "count",
+            REQUIRED,
+            "whole number from 1",
+            "How many invocations one instance serves in its life: bounds what a leak or a grudge can gather.",
+        ),
+        key(
+            "concurrent",
+            "count",
+            "1",
+            "whole number from 1",
+            "How many of them at one time; only guests for WASI 0.3 can take more than 1.",
+        ),
+        key(
+            "idle",
+            "duration",
+            "10s",
+            "number with us, ms, s, m or h",
+            "How long an instance is kept that serves none: across a pause between clicks.",
+        ),
+    ],
+};
+
+pub(crate) const ROUTE: Section = Section {
+    title: "[[route]]",
+    noun: "a route",
+    about: "What leads a request to a component or to files: exactly one of the two. The longest path wins, an exact one before a prefix, a named host before none.",
+    keys: &[
+        key(
+            "host",
+            "text",
+            "every host without a route of its own",
+            "a host name without a port",
+            "The host that the request names.",
+        ),
+        key(
+            "path",
+            "text",
+            REQUIRED,
+            "`/a` for exactly that path, `/a/*` for it and everything below",
+            "The path of the request.",
+        ),
+        key(
+            "methods",
+            "list of text",
+            "all; of files GET and HEAD",
+            "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+            "The methods of the request.",
+        ),
+        key("component", "text", ABSENT, "a name of [component]", "The component that answers."),
+        key("static", "text", ABSENT, PATH, "The folder whose files answer; the path has to end in `/*`."),
+    ],
+};
+
+/// The limits' keys live beside the limits.
+const LIMITS: Section =
+    Section { title: "[component.NAME.limits]", noun: "limits", about: "What the component may use.", keys: &[] };
+
+pub(super) const SECTIONS: &[Section] =
+    &[ROOT, APP, VARIABLE, SECRET, COMPONENT, GRANTS, VARIABLE_VALUE, KEYVALUE_VALUE, REUSE, LIMITS, ROUTE];
 
 pub(crate) fn tables() -> Vec<Table> {
-    let limits = crate::limit::KEYS.iter().map(crate::limit::Key::doc).collect();
-    vec![Table { title: "[component.NAME.limits]", about: "What the component may use.", keys: limits }]
+    let table = |section: &Section| {
+        let keys = match section.title == LIMITS.title {
+            true => limit::KEYS.iter().map(limit::Key::doc).collect(),
+            false => section.keys.to_vec(),
+        };
+        Table { title: section.title, about: section.about, keys }
+    };
+    SECTIONS.iter().map(table).collect()
 }

@@ -1,7 +1,11 @@
 //! The manifest, `coracle.toml`: an app's components, their grants and limits, and the routes that lead to them.
 
+mod check;
+mod component;
 pub(crate) mod keys;
+mod parse;
 mod path;
+mod route;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -11,7 +15,11 @@ use std::time::Duration;
 pub use crate::fault::{Fault, Faults};
 use crate::grant::Grants;
 use crate::limit::Limits;
+pub use check::MOST_FAULTS;
+pub use keys::{REUSE_CONCURRENT, REUSE_IDLE};
+pub use parse::MANIFEST_BYTES;
 pub use path::PathPattern;
+pub use route::METHODS;
 
 /// The name of the file in an app's folder.
 pub const FILE_NAME: &str = "coracle.toml";

@@ -1,0 +1,301 @@
+//! From the text of a manifest to a [`Manifest`], or to all its faults.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::check::{Check, Reader, Span, end_of, table, text};
+use super::component::read_component;
+use super::route::read_routes;
+use super::{App, FILE_NAME, Fault, Faults, Manifest, SecretSource, Variable, keys};
+use crate::fault::SyntaxError;
+use crate::grant::assignment::check_name;
+use crate::suggest::nearest;
+
+/// The longest manifest, in bytes: thousands of routes fit, and reading it stays a matter of milliseconds. How deep values
+/// nest is bounded by the TOML reader (80 levels), and no key here takes more than three.
+pub const MANIFEST_BYTES: usize = 1 << 20;
+/// The longest name of an app or component: what a part of a host name may have, since tenants' apps are reached by one.
+const LONGEST_NAME: usize = 63;
+
+impl Manifest {
+    /// Reads the manifest at `path`, a file or the folder that holds `coracle.toml`, and checks that the files it names
+    /// are there.
+    ///
+    /// # Errors
+    /// Every fault of the file, or one without a place when it cannot be read.
+    pub fn load(path: &Path) -> Result<Self, Faults> {
+        let file = if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() };
+        let whole = |message: String, hint: Option<&str>| Faults {
+            file: file.clone(),
+            faults: vec![Fault { line: 0, column: 0, message, hint: hint.map(str::to_owned) }],
+        };
+        let bytes = read_bounded(&file).map_err(|error| {
+            let missing = error.kind() == std::io::ErrorKind::NotFound;
+            whole(
+                format!("cannot read the manifest: {error}"),
+                missing.then_some("an app's folder holds a `coracle.toml`"),
+            )
+        })?;
+        let text = std::str::from_utf8(&bytes).map_err(|error| {
+            let valid = std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default();
+            let (line, column) = end_of(valid);
+            let message = "the manifest is not UTF-8 text from here on".to_owned();
+            let hint = Some("save it as UTF-8".to_owned());
+            Faults { file: file.clone(), faults: vec![Fault { line, column, message, hint }] }
+        })?;
+        read(text, &file, true)
+    }
+
+    /// Reads the manifest `text`, which stands in `file`. Nothing but the text is looked at.
+    ///
+    /// # Errors
+    /// Every fault of the text.
+    pub fn parse(text: &str, file: &Path) -> Result<Self, Faults> {
+        read(text, file, false)
+    }
+}
+
+/// Reads a file, and one byte more than a manifest may have at the most.
+fn read_bounded(file: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    let most = u64::try_from(MANIFEST_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    std::fs::File::open(file)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A file or folder that a manifest names, and where it does.
+pub(super) struct Named {
+    pub(super) path: PathBuf,
+    pub(super) span: Span,
+    pub(super) wanted: Wanted,
+}
+
+/// What has to be at a path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    File,
+    Folder,
+}
+
+/// What every part of the parser may refer to.
+pub(super) struct Context {
+    pub(super) variables: BTreeSet<String>,
+    pub(super) secrets: BTreeSet<String>,
+    pub(super) components: BTreeSet<String>,
+    pub(super) named: Vec<Named>,
+}
+
+fn read(text: &str, file: &Path, look: bool) -> Result<Manifest, Faults> {
+    let directory = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let refuse = |faults| Faults { file: file.to_owned(), faults };
+    if text.len() > MANIFEST_BYTES {
+        let limit = crate::unit::format_size(MANIFEST_BYTES as u64);
+        let message = format!("the manifest is larger than {limit}");
+        return Err(refuse(vec![Fault { line: 0, column: 0, message, hint: None }]));
+    }
+    let mut check = Check::new(text);
+    let (document, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        let span = error.span().unwrap_or_default();
+        check.not_toml(span, not_toml(error.message()));
+    }
+    let (manifest, named) = read_document(&mut check, &document, directory);
+    if look {
+        named.iter().for_each(|named| look_at(&mut check, &manifest, named));
+    }
+    let faults = check.finish();
+    if faults.is_empty() { Ok(manifest) } else { Err(refuse(faults)) }
+}
+
+/// What the TOML reader says, in the words of this parser.
+fn not_toml(message: &str) -> SyntaxError {
+    if message.starts_with("duplicate key") {
+        return SyntaxError::new("this is written twice").hint("keep one of them");
+    }
+    let error = SyntaxError::new(format!("this is not TOML: {}", message.replace('\n', ", ")));
+    if message.starts_with("string values must be quoted") {
+        return SyntaxError::new("this is not TOML: text without quotes")
+            .hint("put it into quotes, like name = \"shop\"");
+    }
+    error
+}
+
+fn read_document(check: &mut Check<'_>, document: &Spanned<DeTable<'_>>, directory: PathBuf) -> (Manifest, Vec<Named>) {
+    let root = Reader::new(check, &keys::ROOT, document.get_ref(), 0..0);
+    let app = read_app(check, &root);
+    let variables = read_names(check, &root, "variables", read_variable);
+    let secrets = read_names(check, &root, "secrets", read_secret);
+    let mut context = Context {
+        variables: root.declared("variables"),
+        secrets: root.declared("secrets"),
+        components: root.declared("component"),
+        named: Vec::new(),
+    };
+    let components = read_names(check, &root, "component", |check, name, value, span| {
+        read_component(check, &mut context, name, value, span)
+    });
+    let routes = read_routes(check, &mut context, root.get("route"));
+    (Manifest { app, variables, secrets, components, routes, directory }, context.named)
+}
+
+fn read_app(check: &mut Check<'_>, root: &Reader<'_, '_>) -> App {
+    let none = App { name: String::new(), version: None, description: None };
+    let hint = "start the manifest with [app] and name = \"...\"";
+    let Some((table, span)) = root.require(check, "app", hint).and_then(|_| root.table(check, "app")) else {
+        return none;
+    };
+    let app = Reader::new(check, &keys::APP, table, span);
+    app.require(check, "name", "name the app: name = \"shop\"");
+    let name = app.text(check, "name").and_then(|(name, span)| {
+        let checked = check_author_name("app", name);
+        check.accept(span, checked)
+    });
+    let version = app.text(check, "version").and_then(|(version, span)| {
+        let wrong = |_| {
+            SyntaxError::new(format!("{version:?} is not a semantic version"))
+                .hint("write three numbers, like \"1.2.3\"")
+        };
+        check.accept(span, semver::Version::parse(version).map_err(wrong))
+    });
+    let description = app.owned_text(check, "description");
+    App { name: name.unwrap_or_default(), version: version.map(|version| version.to_string()), description }
+}
+
+/// Reads a table whose keys are names that the author gave. A value with a fault is left out.
+fn read_names<T>(
+    check: &mut Check<'_>,
+    root: &Reader<'_, '_>,
+    key: &str,
+    mut read: impl FnMut(&mut Check<'_>, &str, &Spanned<DeValue<'_>>, Span) -> Option<T>,
+) -> BTreeMap<String, T> {
+    let mut values = BTreeMap::new();
+    for (name, value) in root.table(check, key).into_iter().flat_map(|(table, _)| table) {
+        let kind = key.strip_suffix('s').unwrap_or(key);
+        if check.accept(name.span(), check_author_name(kind, name.get_ref())).is_none() {
+            continue;
+        }
+        if let Some(value) = read(check, name.get_ref(), value, name.span()) {
+            values.insert(name.get_ref().to_string(), value);
+        }
+    }
+    values
+}
+
+/// Checks a name that the author gives to an app, component, variable or secret.
+fn check_author_name(kind: &str, name: &str) -> Result<String, SyntaxError> {
+    let letters = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let ends = name.starts_with(|c: char| c.is_ascii_lowercase()) && !name.ends_with('-');
+    if letters && ends && name.len() <= LONGEST_NAME {
+        return Ok(name.to_owned());
+    }
+    let fitting: String =
+        name.to_lowercase().chars().map(|c| if matches!(c, '_' | ' ' | '.') { '-' } else { c }).collect();
+    let error = SyntaxError::new(format!("{name:?} cannot be the name of {} {kind}", article(kind)));
+    Err(if fitting != name && check_author_name(kind, &fitting).is_ok() {
+        error.hint(format!("write `{fitting}`"))
+    } else {
+        error.hint(
+            "a name has lower-case letters, digits and hyphens, starts with a letter, and has at most 63 characters",
+        )
+    })
+}
+
+fn article(word: &str) -> &'static str {
+    if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+}
+
+fn read_variable(check: &mut Check<'_>, name: &str, value: &Spanned<DeValue<'_>>, span: Span) -> Option<Variable> {
+    if let DeValue::String(text) = value.get_ref() {
+        let error = SyntaxError::new(format!("the variable `{name}` takes a table, and this is text"));
+        check.fault(value.span(), error.hint(format!("write {name} = {{ default = {text:?} }}")));
+        return None;
+    }
+    let table = table(check, name, value)?;
+    let variable = Reader::new(check, &keys::VARIABLE, table, span);
+    let default = variable.owned_text(check, "default");
+    Some(Variable { default, description: variable.owned_text(check, "description") })
+}
+
+fn read_secret(check: &mut Check<'_>, name: &str, value: &Spanned<DeValue<'_>>, span: Span) -> Option<SecretSource> {
+    let hint =
+        format!("name where the host keeps it: {name} = {{ env = \"VARIABLE\" }} or {name} = {{ file = \"/path\" }}");
+    // The messages leave the value out: what was written here by mistake may be a secret.
+    let Some(table) = value.get_ref().as_table() else {
+        let error = SyntaxError::new(format!("the value of the secret `{name}` cannot stand in the manifest"));
+        check.fault(value.span(), error.hint(hint));
+        return None;
+    };
+    if let Some(literal) = ["value", "default", "literal"].into_iter().find_map(|key| table.get_key_value(key)) {
+        let error = SyntaxError::new(format!("the value of the secret `{name}` cannot stand in the manifest"));
+        check.fault(literal.0.span(), error.hint(hint));
+        return None;
+    }
+    let secret = Reader::new(check, &keys::SECRET, table, span);
+    match (secret.get("env"), secret.get("file")) {
+        (Some(env), None) => {
+            let (env, span) = text(check, "env", env)?;
+            check.accept(span, check_name(env))?;
+            Some(SecretSource::Env(env.to_owned()))
+        }
+        (None, Some(file)) => {
+            let (file, span) = text(check, "file", file)?;
+            check.accept(span, check_path(file)).map(SecretSource::File)
+        }
+        (Some(_), Some(file)) => {
+            let error = SyntaxError::new(format!("the secret `{name}` names both `env` and `file`"));
+            check.fault(file.span(), error.hint("keep one of them"));
+            None
+        }
+        (None, None) if secret.misspells("env") || secret.misspells("file") => None,
+        (None, None) => {
+            let error = SyntaxError::new(format!("the secret `{name}` does not say where its value is found"));
+            check.absent(secret.span, error.hint(hint));
+            None
+        }
+    }
+}
+
+/// Checks the text of a path.
+pub(super) fn check_path(text: &str) -> Result<PathBuf, SyntaxError> {
+    if text.is_empty() {
+        return Err(SyntaxError::new("a path cannot be empty"));
+    }
+    if text.contains('\0') {
+        return Err(SyntaxError::new("a path cannot hold a NUL character"));
+    }
+    Ok(PathBuf::from(text))
+}
+
+/// The fault of a reference to a name that nothing declares.
+pub(super) fn unknown(kind: &str, name: &str, known: &BTreeSet<String>, declare: &str) -> SyntaxError {
+    let hint = match nearest(name, known.iter().map(String::as_str)) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => declare.to_owned(),
+    };
+    SyntaxError::new(format!("there is no {kind} `{name}`")).hint(hint)
+}
+
+/// Notes a file or folder that is not there.
+fn look_at(check: &mut Check<'_>, manifest: &Manifest, named: &Named) {
+    let path = manifest.resolve(&named.path);
+    let shown = path.display();
+    let error = match (std::fs::metadata(&path), named.wanted) {
+        (Err(error), Wanted::File) => SyntaxError::new(format!("cannot read `{shown}`: {error}"))
+            .hint("build the component first; a relative path starts from the manifest's folder"),
+        (Err(error), Wanted::Folder) => SyntaxError::new(format!("cannot read the folder `{shown}`: {error}"))
+            .hint("make the folder; a relative path starts from the manifest's folder"),
+        (Ok(found), Wanted::File) if found.is_dir() => {
+            SyntaxError::new(format!("`{shown}` is a folder, and a component is a file"))
+        }
+        (Ok(found), Wanted::Folder) if !found.is_dir() => SyntaxError::new(format!("`{shown}` is not a folder")),
+        (Ok(_), _) => return,
+    };
+    check.fault(named.span.clone(), error);
+}
