@@ -1,1 +1,22 @@
-//! TODO
+//! Runs WebAssembly under a policy: compile, instantiate, limit, trap and host.
+//!
+//! This is the only crate that names the engine (wasmtime). What comes in is a component or module, an [`Authority`]
+//! (what the guest may touch and how much it may use) and the input of one invocation; what goes out is an
+//! [`Outcome`] and what it cost.
+
+mod authority;
+pub mod compile;
+mod engine;
+mod host;
+pub mod http;
+mod invocation;
+mod log;
+mod meter;
+mod outcome;
+mod trap;
+
+pub use authority::{Authority, AuthorityError, Resolution};
+pub use engine::{Engine, EngineError, EngineOptions};
+pub use invocation::{Observer, Record, Refusal};
+pub use log::{GuestLog, LogLevel, LogStream};
+pub use outcome::{Outcome, TrapKind};

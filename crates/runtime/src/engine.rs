@@ -1,0 +1,222 @@
+//! The engine: one per process, with its settings, its clock of epochs and everything that guests are linked against.
+
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
+
+use wasmtime::component::Linker;
+use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::host::{self, Host};
+use crate::meter::TICK;
+
+/// The deepest call stack of a guest in bytes. Twice what wasmtime gives by default: recursive parsers in Python and
+/// JavaScript guests need it, and it is only touched when it is used.
+pub(crate) const DEFAULT_STACK: usize = 1 << 20;
+
+/// The stack that host functions have above the guest's, in bytes, on the fiber that both run on.
+const HOST_STACK: usize = 1 << 20;
+
+/// The linear memory kept mapped in an idle pool slot, in bytes: a small guest then starts without a page fault, and
+/// 1,000 idle slots hold at most 64 MiB.
+const KEEP_RESIDENT: usize = 64 << 10;
+
+/// The address space of one linear memory, in bytes: all that a 32-bit memory can name, so that bounds need no check.
+const MEMORY_RESERVATION: usize = 4 << 30;
+
+/// Core instances, memories and tables in one component. Go, Python and JavaScript components of today have under 20.
+const MAX_PARTS_PER_COMPONENT: u32 = 64;
+
+/// Elements of one table. Python's interpreter has about 10,000.
+const MAX_TABLE_ELEMENTS: usize = 100_000;
+
+/// Settings of an engine, fixed when it is made. Each differing pair has its own entries in the code cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EngineOptions {
+    /// Instances kept in a pool; `None` allocates each anew, which suits one invocation a process.
+    pub pool: Option<u32>,
+    /// Whether fuel is counted. Costs a guest 10 to 40 % of its speed.
+    pub fuel: bool,
+    /// The deepest call stack of a guest in bytes.
+    pub stack: usize,
+    /// Whether a trap also takes a picture of the guest's memory.
+    pub coredump: bool,
+}
+
+impl EngineOptions {
+    /// For one command in a process of its own.
+    #[must_use]
+    pub fn command() -> Self {
+        Self { pool: None, fuel: false, stack: DEFAULT_STACK, coredump: false }
+    }
+
+    /// For a server that runs at most `instances` at once.
+    #[must_use]
+    pub fn server(instances: u32) -> Self {
+        Self { pool: Some(instances), fuel: false, stack: DEFAULT_STACK, coredump: false }
+    }
+}
+
+/// Why an engine could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The settings do not fit this machine: too little address space, or a processor that is not supported.
+    #[error("the WebAssembly engine cannot start with these settings on this machine")]
+    Settings(#[source] wasmtime::Error),
+    /// Host functions could not be registered.
+    #[error("the host's interfaces cannot be linked")]
+    Link(#[source] wasmtime::Error),
+}
+
+/// The WebAssembly engine. Clones share it.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    wasm: wasmtime::Engine,
+    options: EngineOptions,
+    /// Made when the first component is linked: a process that only runs a core module never needs it.
+    linker: OnceLock<Linker<Host>>,
+    ticker: Arc<Ticker>,
+}
+
+impl Engine {
+    /// Makes an engine.
+    ///
+    /// # Errors
+    /// [`EngineError::Settings`] when this machine cannot run it so.
+    pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
+        let wasm = wasmtime::Engine::new(&config(options)).map_err(EngineError::Settings)?;
+        let ticker = Arc::new(Ticker::default());
+        Ok(Self { inner: Arc::new(Inner { wasm, options, linker: OnceLock::new(), ticker }) })
+    }
+
+    /// The settings that it was made with.
+    #[must_use]
+    pub fn options(&self) -> EngineOptions {
+        self.inner.options
+    }
+
+    pub(crate) fn wasm(&self) -> &wasmtime::Engine {
+        &self.inner.wasm
+    }
+
+    /// Everything that a component may import, linked once.
+    pub(crate) fn linker(&self) -> Result<&Linker<Host>, EngineError> {
+        if let Some(linker) = self.inner.linker.get() {
+            return Ok(linker);
+        }
+        let linker = host::link(&self.inner.wasm).map_err(EngineError::Link)?;
+        Ok(self.inner.linker.get_or_init(|| linker))
+    }
+
+    /// Keeps the epochs advancing for as long as the guard lives.
+    pub(crate) fn run_clock(&self) -> ClockGuard {
+        self.inner.ticker.enter(&self.inner.wasm)
+    }
+}
+
+fn config(options: EngineOptions) -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .consume_fuel(options.fuel)
+        .max_wasm_stack(options.stack)
+        .async_stack_size(options.stack + HOST_STACK)
+        .coredump_on_trap(options.coredump)
+        // Names of functions come from the module itself; reading source lines out of DWARF costs hundreds of
+        // milliseconds in a large guest, and wasmtime would do it whenever RUST_BACKTRACE is set.
+        .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable)
+        .wasm_component_model_async(true)
+        .wasm_relaxed_simd(true)
+        .wasm_multi_memory(true)
+        .wasm_tail_call(true);
+    if let Some(instances) = options.pool {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
+    }
+    config
+}
+
+fn pool(instances: u32) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    let parts = instances.saturating_mul(4);
+    pool.total_component_instances(instances)
+        .total_core_instances(parts)
+        .total_memories(instances.saturating_mul(2))
+        .total_tables(parts)
+        .total_stacks(instances)
+        .total_gc_heaps(instances)
+        .max_core_instances_per_component(MAX_PARTS_PER_COMPONENT)
+        .max_memories_per_component(MAX_PARTS_PER_COMPONENT)
+        .max_tables_per_component(MAX_PARTS_PER_COMPONENT)
+        .max_core_instance_size(1 << 20)
+        .max_component_instance_size(1 << 20)
+        .max_memory_size(MEMORY_RESERVATION)
+        .table_elements(MAX_TABLE_ELEMENTS)
+        .linear_memory_keep_resident(KEEP_RESIDENT)
+        .table_keep_resident(KEEP_RESIDENT)
+        .async_stack_keep_resident(KEEP_RESIDENT);
+    pool
+}
+
+/// Advances the engine's epoch from a thread of its own while a guest is under way, and sleeps otherwise.
+#[derive(Default)]
+struct Ticker {
+    running: AtomicUsize,
+    started: OnceLock<()>,
+    sleep: Mutex<()>,
+    wake: Condvar,
+}
+
+impl Ticker {
+    fn enter(self: &Arc<Self>, wasm: &wasmtime::Engine) -> ClockGuard {
+        if self.running.fetch_add(1, SeqCst) == 0 {
+            self.started.get_or_init(|| self.start(wasm.weak()));
+            let _asleep = self.sleep.lock().unwrap_or_else(PoisonError::into_inner);
+            self.wake.notify_one();
+        }
+        ClockGuard { ticker: Arc::clone(self) }
+    }
+
+    fn start(self: &Arc<Self>, wasm: wasmtime::EngineWeak) {
+        let ticker: Weak<Self> = Arc::downgrade(self);
+        let spawned = std::thread::Builder::new().name("epoch".into()).spawn(move || {
+            while let (Some(ticker), Some(wasm)) = (ticker.upgrade(), wasm.upgrade()) {
+                ticker.wait_for_guests();
+                wasm.increment_epoch();
+                drop((ticker, wasm));
+                std::thread::sleep(TICK);
+            }
+        });
+        if let Err(error) = spawned {
+            // Without the clock no limit of time holds, so nothing may run.
+            tracing::error!(%error, "the thread that enforces time limits cannot be started");
+            std::process::abort();
+        }
+    }
+
+    fn wait_for_guests(&self) {
+        let mut asleep = self.sleep.lock().unwrap_or_else(PoisonError::into_inner);
+        while self.running.load(SeqCst) == 0 {
+            let (guard, timeout) =
+                self.wake.wait_timeout(asleep, TICK * 200).unwrap_or_else(PoisonError::into_inner);
+            asleep = guard;
+            if timeout.timed_out() {
+                // The engine may have gone; look before sleeping on.
+                return;
+            }
+        }
+    }
+}
+
+/// Something is under way on the engine.
+pub(crate) struct ClockGuard {
+    ticker: Arc<Ticker>,
+}
+
+impl Drop for ClockGuard {
+    fn drop(&mut self) {
+        self.ticker.running.fetch_sub(1, SeqCst);
+    }
+}

@@ -1,0 +1,169 @@
+//! What a guest sees of the host: the state of one store, and everything that a component may import.
+//!
+//! Linking is wide and authority is narrow: every WASI interface is there in 0.2 and 0.3, because toolchains import more
+//! than their programs use, and none of them gives anything that the [`Authority`] does not hold.
+
+mod lookup;
+mod network;
+mod outbound;
+mod stdio;
+
+use std::sync::Arc;
+
+use coracle_package::grant::Access;
+use wasmtime::component::{Linker, ResourceTable};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use crate::authority::Authority;
+use crate::engine::Engine;
+use crate::invocation::{Current, Invocation};
+use crate::meter::{EPOCHS_PER_SLICE, Limiter};
+
+pub(crate) use network::Network;
+pub(crate) use outbound::Outbound;
+pub(crate) use stdio::GuestOutput;
+
+/// Where a guest's standard streams lead.
+pub(crate) enum Stdio {
+    /// Nothing to read; lines that are written become log events.
+    Log,
+    /// The process's own.
+    Inherit,
+}
+
+/// The state of one store.
+pub(crate) struct Host {
+    wasi: WasiCtx,
+    table: ResourceTable,
+    http: WasiHttpCtx,
+    outbound: Outbound,
+    limiter: Limiter,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) current: Arc<Current>,
+}
+
+impl Host {
+    /// The state for one invocation of a component.
+    ///
+    /// # Errors
+    /// When a granted folder cannot be opened.
+    pub(crate) fn new(
+        authority: &Arc<Authority>,
+        invocation: &Arc<Invocation>,
+        stdio: Stdio,
+        arguments: &[String],
+    ) -> wasmtime::Result<Self> {
+        let current = Arc::new(Current::new(Arc::clone(invocation)));
+        let network = Arc::new(Network::new(Arc::clone(authority), Arc::clone(&current)));
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(bytes(authority.limits.handles.into()));
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(bytes(authority.limits.headers));
+        Ok(Self {
+            wasi: wasi(authority, &current, &network, stdio, arguments)?.build(),
+            table,
+            http,
+            outbound: Outbound::new(network),
+            limiter: Limiter::new(Arc::clone(&current), &authority.limits),
+            authority: Arc::clone(authority),
+            current,
+        })
+    }
+
+    /// Begins another invocation in the same instance.
+    pub(crate) fn begin(&self, invocation: &Arc<Invocation>) {
+        self.limiter.begin(invocation);
+        self.current.set(Arc::clone(invocation));
+    }
+
+    /// What the network part of the host knows of this invocation.
+    pub(crate) fn network(&self) -> &Arc<Network> {
+        self.outbound.network()
+    }
+
+    /// The table of resources that the guest holds.
+    pub(crate) fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
+    }
+
+    /// A store around this state, with its limits in force.
+    pub(crate) fn into_store(self, engine: &Engine) -> wasmtime::Result<wasmtime::Store<Self>> {
+        let limits = self.authority.limits.clone();
+        let mut store = wasmtime::Store::new(engine.wasm(), self);
+        store.limiter(|host| &mut host.limiter);
+        store.set_epoch_deadline(EPOCHS_PER_SLICE);
+        store.epoch_deadline_callback(|store| Ok(store.data().current.get().meter.check()?));
+        store.set_hostcall_fuel(bytes(limits.call_bytes));
+        store.set_max_component_handles(bytes(limits.handles.into()));
+        if let (true, Some(fuel)) = (engine.options().fuel, limits.fuel) {
+            store.set_fuel(fuel)?;
+        }
+        Ok(store)
+    }
+}
+
+/// A limit as a size in memory; what does not fit there is no limit.
+fn bytes(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+/// The part of a store's state that WASI's own implementation keeps, with nothing but what was granted.
+pub(crate) fn wasi(
+    authority: &Authority,
+    current: &Arc<Current>,
+    network: &Arc<Network>,
+    stdio: Stdio,
+    arguments: &[String],
+) -> wasmtime::Result<WasiCtxBuilder> {
+    let mut wasi = WasiCtxBuilder::new();
+    match stdio {
+        Stdio::Log => {
+            let longest = bytes(authority.limits.log_line);
+            wasi.stdout(GuestOutput::stdout(current, longest)).stderr(GuestOutput::stderr(current, longest));
+        }
+        Stdio::Inherit => {
+            wasi.inherit_stdio();
+        }
+    }
+    wasi.args(arguments).envs(&authority.environment);
+    for directory in &authority.directories {
+        let permissions = match directory.access {
+            Access::ReadOnly => FsPerms::ReadOnly,
+            Access::ReadWrite => FsPerms::ReadWrite,
+        };
+        wasi.preopened_dir(&directory.host, &directory.guest, permissions)?;
+    }
+    let network = Arc::clone(network);
+    wasi.allow_ip_name_lookup(true).socket_addr_check(move |address, purpose| {
+        let allowed = network.permits_socket(address, purpose);
+        Box::pin(std::future::ready(allowed))
+    });
+    Ok(wasi)
+}
+
+impl WasiView for Host {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for Host {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.outbound, table: &mut self.table, ctx: &mut self.http }
+    }
+}
+
+/// Links every interface that Coracle implements.
+pub(crate) fn link(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Host>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    // Name look-ups go by the network policy and not by a switch for all names.
+    linker.allow_shadowing(true);
+    lookup::link(&mut linker)?;
+    linker.allow_shadowing(false);
+    Ok(linker)
+}

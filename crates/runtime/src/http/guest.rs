@@ -1,0 +1,156 @@
+//! One guest answering one request, from its instance to its end.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use http::uri::Scheme;
+use tokio::sync::oneshot;
+use wasmtime::Store;
+use wasmtime_wasi_http::p2::bindings as p2;
+use wasmtime_wasi_http::p3::{self, bindings as p3_bindings};
+use wasmtime_wasi_http::{WasiBody, WasiHttpView};
+
+use super::{Handler, Inner, RequestBody};
+use crate::host::{Host, Stdio};
+use crate::invocation::{Invocation, Record, Reporter};
+use crate::meter::Exhausted;
+use crate::outcome::Outcome;
+use crate::trap;
+
+/// Where the head of the answer goes as soon as the guest gives it.
+pub(super) type Answer = oneshot::Sender<http::Response<WasiBody>>;
+
+/// How a guest's own part ended when the engine had nothing to complain of.
+enum Ending {
+    /// It answered.
+    Answered,
+    /// It said that it failed.
+    Failed(String),
+    /// It gave an answer that may not be sent, or none.
+    Invalid(&'static str),
+}
+
+/// Runs the guest to its end and reports it.
+pub(super) async fn run(
+    function: Arc<Inner>,
+    request: http::Request<RequestBody>,
+    scheme: Scheme,
+    answer: Answer,
+    invocation: Arc<Invocation>,
+    reporter: Reporter,
+) -> Record {
+    let _clock = function.engine.run_clock();
+    let guest = answer_request(&function, request, scheme, answer, &invocation);
+    let result = match invocation.meter.wall_deadline() {
+        Some(deadline) => match tokio::time::timeout_at(deadline.into(), guest).await {
+            Ok(result) => result,
+            Err(_) => Err(Exhausted::Wall.into()),
+        },
+        None => guest.await,
+    };
+    let (outcome, detail) = match result {
+        Ok(Ending::Answered) => (Outcome::Ok, None),
+        Ok(Ending::Failed(code)) => (Outcome::GuestError, Some(code)),
+        Ok(Ending::Invalid(why)) => (Outcome::InvalidResponse, Some(why.to_owned())),
+        Err(error) => (trap::classify(&error, &invocation), Some(trap::describe(&error))),
+    };
+    reporter.end(outcome, detail)
+}
+
+async fn answer_request(
+    function: &Inner,
+    request: http::Request<RequestBody>,
+    scheme: Scheme,
+    answer: Answer,
+    invocation: &Arc<Invocation>,
+) -> wasmtime::Result<Ending> {
+    let host = Host::new(&function.authority, invocation, Stdio::Log, &[])?;
+    let mut store = host.into_store(&function.engine)?;
+    match &function.handler {
+        Handler::P2(handler) => {
+            let proxy = handler.instantiate_async(&mut store).await?;
+            handle_p2(&mut store, &proxy, request, &scheme, answer).await
+        }
+        Handler::P3(handler) => {
+            let service = handler.instantiate_async(&mut store).await?;
+            handle_p3(&mut store, &service, with_scheme(request, scheme)?, answer).await
+        }
+    }
+}
+
+async fn handle_p2(
+    store: &mut Store<Host>,
+    proxy: &p2::Proxy,
+    request: http::Request<RequestBody>,
+    scheme: &Scheme,
+    answer: Answer,
+) -> wasmtime::Result<Ending> {
+    let scheme = if *scheme == Scheme::HTTPS { p2::http::types::Scheme::Https } else { p2::http::types::Scheme::Http };
+    let (given, mut taken) = oneshot::channel();
+    // The guest hands its answer over in the middle of the call; it is passed on at once, and what became of it is kept.
+    let forward = move |said: Result<http::Response<WasiBody>, p2::http::types::ErrorCode>| {
+        let ending = match said {
+            Ok(response) => pass_on(response, answer),
+            Err(code) => Ending::Failed(format!("the guest answered with the error {code:?}")),
+        };
+        // The receiver lives as long as the call.
+        let _ = given.send(ending);
+    };
+    let request = store.data_mut().http().new_incoming_request(scheme, request)?;
+    let outparam = store.data_mut().http().new_response_outparam_from_callback(forward)?;
+    proxy.wasi_http_incoming_handler().call_handle(&mut *store, request, outparam).await?;
+    Ok(taken.try_recv().unwrap_or(Ending::Invalid("the guest returned without an answer")))
+}
+
+async fn handle_p3(
+    store: &mut Store<Host>,
+    service: &p3_bindings::Service,
+    request: http::Request<RequestBody>,
+    answer: Answer,
+) -> wasmtime::Result<Ending> {
+    let (request, sent) = p3::Request::from_http(store.data_mut().http().hooks, request);
+    store
+        .run_concurrent(async |accessor| {
+            let ending = match service.handle(accessor, request).await? {
+                Ok(response) => {
+                    let response = accessor.with(|mut store| response.into_http(&mut store, sent))?;
+                    pass_on(response, answer)
+                }
+                Err(code) => Ending::Failed(format!("the guest answered with the error {code:?}")),
+            };
+            // The body is written by tasks of the guest that outlive the call.
+            poll_fn(|context| accessor.poll_no_interesting_tasks(context)).await;
+            Ok(ending)
+        })
+        .await?
+}
+
+/// Hands a checked response to whoever called.
+fn pass_on(response: http::Response<WasiBody>, answer: Answer) -> Ending {
+    if response.status().is_informational() {
+        return Ending::Invalid("the guest answered with an informational status (1xx), which is no answer");
+    }
+    match answer.send(response) {
+        Ok(()) => Ending::Answered,
+        // The caller left between two polls; the drop of this future is on its way.
+        Err(_) => Ending::Invalid("the caller left before the answer"),
+    }
+}
+
+/// 0.3 guests read scheme and authority from the request's target, which HTTP/1.1 leaves in the `host` header.
+fn with_scheme(mut request: http::Request<RequestBody>, scheme: Scheme) -> wasmtime::Result<http::Request<RequestBody>> {
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    if parts.authority.is_none()
+        && let Some(host) = request.headers().get(http::header::HOST)
+    {
+        parts.authority = Some(http::uri::Authority::try_from(host.as_bytes())?);
+    }
+    if parts.path_and_query.is_none() {
+        parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/"));
+    }
+    if parts.authority.is_some() {
+        parts.scheme = Some(scheme);
+    }
+    *request.uri_mut() = http::Uri::from_parts(parts)?;
+    Ok(request)
+}

@@ -1,0 +1,171 @@
+//! One call of a guest: what it used, what it was refused, what it said, and the one record at its end.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use coracle_capability::net;
+use coracle_package::limit::Limits;
+
+use crate::log::{GuestLog, LogStream};
+use crate::meter::Meter;
+use crate::outcome::Outcome;
+
+/// How many refusals are kept: enough to explain a failure, and no way for a guest to fill the host's memory.
+const MAX_REFUSALS: usize = 16;
+
+/// Told once how an invocation ended.
+pub trait Observer: Send {
+    /// Called exactly once, also when the invocation was dropped half way or the host panicked in it.
+    fn ended(self: Box<Self>, record: Record);
+}
+
+/// What one invocation came to.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Time from the call to the end.
+    pub wall: Duration,
+    /// CPU time used by the guest and by the host on its behalf.
+    pub cpu: Duration,
+    /// The most linear memory held at one time, in bytes.
+    pub peak_memory: u64,
+    /// More about a failure, for the log and never for the guest's caller.
+    pub detail: Option<String>,
+    /// What the guest asked for and was refused.
+    pub refusals: Vec<Refusal>,
+    /// Log lines that were dropped because the guest wrote too many.
+    pub dropped_log_lines: u64,
+}
+
+/// Something that the guest asked for and was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A connection or datagram to somewhere.
+    Socket(net::Refused),
+    /// A look-up of a host name.
+    Name(net::Refused),
+    /// An outbound HTTP request.
+    Request(net::Refused),
+    /// A socket that listens here.
+    Listen(SocketAddr),
+    /// A path outside of the granted folders, or a change below a read-only one.
+    Path(String),
+    /// A configuration variable.
+    Variable(String),
+    /// A key-value store.
+    Store(String),
+}
+
+/// The invocation that an instance works for: another one each time the instance is used again.
+pub(crate) struct Current(Mutex<Arc<Invocation>>);
+
+impl Current {
+    pub(crate) fn new(invocation: Arc<Invocation>) -> Self {
+        Self(Mutex::new(invocation))
+    }
+
+    pub(crate) fn get(&self) -> Arc<Invocation> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn set(&self, invocation: Arc<Invocation>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = invocation;
+    }
+}
+
+/// The state of one invocation that its store, its future and its observer share.
+pub(crate) struct Invocation {
+    pub(crate) meter: Meter,
+    refusals: Mutex<Vec<Refusal>>,
+    logs: Option<Arc<dyn GuestLog>>,
+    log_lines_left: AtomicU32,
+    log_lines_dropped: AtomicU64,
+    /// W3C trace context to pass on with outbound requests, if there is one.
+    pub(crate) traceparent: Option<String>,
+}
+
+impl Invocation {
+    pub(crate) fn new(limits: &Limits, logs: Option<Arc<dyn GuestLog>>, traceparent: Option<String>) -> Self {
+        Self {
+            meter: Meter::new(limits),
+            refusals: Mutex::new(Vec::new()),
+            logs,
+            log_lines_left: AtomicU32::new(limits.log_lines),
+            log_lines_dropped: AtomicU64::new(0),
+            traceparent,
+        }
+    }
+
+    /// Notes a refusal, once each.
+    pub(crate) fn refuse(&self, refusal: Refusal) {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        if refusals.len() < MAX_REFUSALS && !refusals.contains(&refusal) {
+            refusals.push(refusal);
+        }
+    }
+
+    /// What was refused so far.
+    pub(crate) fn refusals(&self) -> Vec<Refusal> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Passes a line on, or counts it as dropped when the guest has written its share.
+    pub(crate) fn log(&self, stream: LogStream<'_>, text: &str) {
+        let Some(logs) = &self.logs else { return };
+        let granted = self.log_lines_left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+        if granted {
+            logs.line(stream, text);
+        } else {
+            self.log_lines_dropped.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(crate) fn record(&self, outcome: Outcome, detail: Option<String>) -> Record {
+        Record {
+            outcome,
+            wall: self.meter.wall(),
+            cpu: self.meter.cpu(),
+            peak_memory: self.meter.memory_peak(),
+            detail,
+            refusals: self.refusals(),
+            dropped_log_lines: self.log_lines_dropped.load(Relaxed),
+        }
+    }
+}
+
+/// Tells the observer the end exactly once: of the guest that ended, or of the one that was dropped before it could.
+pub(crate) struct Reporter {
+    invocation: Arc<Invocation>,
+    observer: Option<Box<dyn Observer>>,
+}
+
+impl Reporter {
+    pub(crate) fn new(invocation: Arc<Invocation>, observer: Box<dyn Observer>) -> Self {
+        Self { invocation, observer: Some(observer) }
+    }
+
+    /// Reports the end.
+    pub(crate) fn end(mut self, outcome: Outcome, detail: Option<String>) -> Record {
+        self.report(outcome, detail)
+    }
+
+    fn report(&mut self, outcome: Outcome, detail: Option<String>) -> Record {
+        let record = self.invocation.record(outcome, detail);
+        if let Some(observer) = self.observer.take() {
+            observer.ended(record.clone());
+        }
+        record
+    }
+}
+
+impl Drop for Reporter {
+    fn drop(&mut self) {
+        if self.observer.is_some() {
+            let outcome = if std::thread::panicking() { Outcome::HostError } else { Outcome::Cancelled };
+            self.report(outcome, None);
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What one invocation uses, and where that ends: CPU time, wall time and memory.
+//!
+//! The engine's epoch advances every [`TICK`] while anything runs. At each tick a running guest is asked here whether it
+//! may go on; if it may, it also yields its thread, so that a guest in a loop never holds one from others.
+//! CPU time is the thread's own clock, read when a guest's future is entered and left, so that waiting costs nothing.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use coracle_package::limit::Limits;
+use wasmtime::{ResourceLimiter, UpdateDeadline};
+
+use crate::invocation::{Current, Invocation};
+
+/// How often a running guest is interrupted to be checked and to yield.
+///
+/// 5 ms keeps a deadline within 20 ms of its time and costs a running guest a few hundred instructions in 15 million.
+pub(crate) const TICK: Duration = Duration::from_millis(5);
+
+/// How many epochs a guest runs between two checks.
+pub(crate) const EPOCHS_PER_SLICE: u64 = 1;
+
+/// The counters of one invocation, shared between its future, its store and whoever reports on it.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    started: Instant,
+    cpu_limit: u64,
+    wall_limit: Option<Duration>,
+    /// Nanoseconds used in finished polls.
+    cpu_spent: AtomicU64,
+    /// The thread's clock when the poll under way began; 0 between polls.
+    poll_began: AtomicU64,
+    memory_peak: AtomicU64,
+    memory_denied: AtomicBool,
+}
+
+/// Why the meter stopped a guest. Raised inside the guest as its trap, and found again by `trap::classify`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Exhausted {
+    #[error("the guest used up its CPU time")]
+    Cpu,
+    #[error("the guest took longer than its wall time")]
+    Wall,
+}
+
+impl Meter {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        Self {
+            started: Instant::now(),
+            cpu_limit: limits.cpu_time.map_or(u64::MAX, nanoseconds),
+            wall_limit: limits.wall_time,
+            cpu_spent: AtomicU64::new(0),
+            poll_began: AtomicU64::new(0),
+            memory_peak: AtomicU64::new(0),
+            memory_denied: AtomicBool::new(false),
+        }
+    }
+
+    /// Wall time since the invocation began.
+    pub(crate) fn wall(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// CPU time used so far.
+    pub(crate) fn cpu(&self) -> Duration {
+        Duration::from_nanos(self.cpu_nanoseconds())
+    }
+
+    fn cpu_nanoseconds(&self) -> u64 {
+        let running = match self.poll_began.load(Relaxed) {
+            0 => 0,
+            began => thread_time().saturating_sub(began),
+        };
+        self.cpu_spent.load(Relaxed).saturating_add(running)
+    }
+
+    /// The most linear memory and table space held at one time, in bytes.
+    pub(crate) fn memory_peak(&self) -> u64 {
+        self.memory_peak.load(Relaxed)
+    }
+
+    /// Whether growth past the limit was denied at any time.
+    pub(crate) fn memory_denied(&self) -> bool {
+        self.memory_denied.load(Relaxed)
+    }
+
+    /// When the invocation must have ended.
+    pub(crate) fn wall_deadline(&self) -> Option<Instant> {
+        self.wall_limit.and_then(|limit| self.started.checked_add(limit))
+    }
+
+    /// Asked at every tick of a running guest.
+    pub(crate) fn check(&self) -> Result<UpdateDeadline, Exhausted> {
+        if self.cpu_nanoseconds() >= self.cpu_limit {
+            return Err(Exhausted::Cpu);
+        }
+        if self.wall_limit.is_some_and(|limit| self.wall() >= limit) {
+            return Err(Exhausted::Wall);
+        }
+        Ok(UpdateDeadline::Yield(EPOCHS_PER_SLICE))
+    }
+}
+
+/// Charges the CPU time of each poll of `future` to the invocation.
+pub(crate) struct Metered<F> {
+    invocation: Arc<Invocation>,
+    future: Pin<Box<F>>,
+}
+
+impl<F: Future> Metered<F> {
+    pub(crate) fn new(invocation: Arc<Invocation>, future: F) -> Self {
+        Self { invocation, future: Box::pin(future) }
+    }
+}
+
+impl<F: Future> Future for Metered<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = &mut *self;
+        let meter = &this.invocation.meter;
+        let began = thread_time();
+        meter.poll_began.store(began, Relaxed);
+        let result = this.future.as_mut().poll(context);
+        meter.poll_began.store(0, Relaxed);
+        meter.cpu_spent.fetch_add(thread_time().saturating_sub(began), Relaxed);
+        result
+    }
+}
+
+/// CPU time of this thread in nanoseconds.
+#[cfg(unix)]
+fn thread_time() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// Where no thread clock is at hand wall time stands in: a guest that is preempted is charged for it.
+#[cfg(not(unix))]
+fn thread_time() -> u64 {
+    static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    u64::try_from(START.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Bounds the linear memories and tables of one store. Growth past a limit fails in the guest, as the core specification
+/// has it (`memory.grow` returns -1); the meter notes it, so that a guest that dies of it is told apart from other traps.
+pub(crate) struct Limiter {
+    current: Arc<Current>,
+    memory_limit: u64,
+    table_limit: u64,
+    instance_limit: usize,
+    /// Bytes of all linear memories of the store.
+    memory: u64,
+    /// Elements of all tables of the store.
+    elements: u64,
+}
+
+impl Limiter {
+    /// An instance that is used again holds from the start what it held before.
+    pub(crate) fn begin(&self, invocation: &Invocation) {
+        invocation.meter.memory_peak.fetch_max(self.memory, Relaxed);
+    }
+
+    pub(crate) fn new(current: Arc<Current>, limits: &Limits) -> Self {
+        Self {
+            current,
+            memory_limit: limits.memory,
+            table_limit: limits.table_elements,
+            instance_limit: usize::try_from(limits.instances).unwrap_or(usize::MAX),
+            memory: 0,
+            elements: 0,
+        }
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.memory.saturating_add(desired.saturating_sub(current) as u64);
+        let allowed = total <= self.memory_limit;
+        if allowed {
+            self.memory = total;
+            self.current.get().meter.memory_peak.fetch_max(total, Relaxed);
+        } else {
+            self.current.get().meter.memory_denied.store(true, Relaxed);
+        }
+        Ok(allowed)
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.elements.saturating_add(desired.saturating_sub(current) as u64);
+        let allowed = total <= self.table_limit;
+        if allowed {
+            self.elements = total;
+        } else {
+            self.current.get().meter.memory_denied.store(true, Relaxed);
+        }
+        Ok(allowed)
+    }
+
+    fn instances(&self) -> usize {
+        self.instance_limit
+    }
+
+    fn tables(&self) -> usize {
+        self.instance_limit
+    }
+
+    fn memories(&self) -> usize {
+        self.instance_limit
+    }
+}

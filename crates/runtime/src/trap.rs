@@ -1,0 +1,48 @@
+//! Turns whatever went wrong in a guest into one [`Outcome`].
+
+use wasmtime::Trap;
+use wasmtime_wasi::I32Exit;
+
+use crate::invocation::Invocation;
+use crate::meter::Exhausted;
+use crate::outcome::{Outcome, TrapKind};
+
+/// The outcome of an invocation that the engine ended with `error`.
+pub(crate) fn classify(error: &wasmtime::Error, invocation: &Invocation) -> Outcome {
+    if let Some(exhausted) = error.downcast_ref::<Exhausted>() {
+        return match exhausted {
+            Exhausted::Cpu => Outcome::CpuDeadline,
+            Exhausted::Wall => Outcome::WallDeadline,
+        };
+    }
+    if let Some(exit) = error.downcast_ref::<I32Exit>() {
+        return if exit.0 == 0 { Outcome::Ok } else { Outcome::GuestError };
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => Outcome::CpuDeadline,
+        // Languages abort when memory runs out; what they die of is the denial, not the abort.
+        Some(Trap::UnreachableCodeReached | Trap::AllocationTooLarge) if invocation.meter.memory_denied() => {
+            Outcome::OutOfMemory
+        }
+        Some(trap) => Outcome::Trap(kind(*trap)),
+        None if invocation.meter.memory_denied() => Outcome::OutOfMemory,
+        None => Outcome::Trap(TrapKind::Other),
+    }
+}
+
+fn kind(trap: Trap) -> TrapKind {
+    match trap {
+        Trap::UnreachableCodeReached => TrapKind::Unreachable,
+        Trap::StackOverflow => TrapKind::StackOverflow,
+        Trap::MemoryOutOfBounds | Trap::HeapMisaligned => TrapKind::MemoryOutOfBounds,
+        Trap::TableOutOfBounds | Trap::IndirectCallToNull | Trap::BadSignature => TrapKind::Table,
+        Trap::IntegerOverflow | Trap::IntegerDivisionByZero | Trap::BadConversionToInteger => TrapKind::Arithmetic,
+        Trap::CannotEnterComponent | Trap::CannotLeaveComponent => TrapKind::ComponentModel,
+        _ => TrapKind::Other,
+    }
+}
+
+/// What the log says of `error`: its message and the guest's own call stack, innermost first.
+pub(crate) fn describe(error: &wasmtime::Error) -> String {
+    format!("{error:?}")
+}
