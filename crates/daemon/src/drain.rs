@@ -57,7 +57,7 @@ impl Drop for Guard {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn waiting_ends_with_the_last_guard() {
         let drain = Drain::default();
         assert_eq!(drain.wait(Duration::ZERO).await, 0);
@@ -67,16 +67,16 @@ mod tests {
             let drain = drain.clone();
             async move { drain.wait(Duration::from_secs(60)).await }
         });
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
         drop(guards);
         assert_eq!(waiting.await.unwrap(), 0);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn the_limit_ends_waiting_and_what_is_left_is_counted() {
         let drain = Drain::default();
         let _guards = [drain.enter(), drain.enter(), drain.enter()];
-        assert_eq!(drain.wait(Duration::from_secs(5)).await, 3);
+        assert_eq!(drain.wait(Duration::from_millis(5)).await, 3);
     }
 }

@@ -179,7 +179,11 @@ fn write(
     // After a crash the file opens at once, instead of after a walk through all of it.
     transaction.set_quick_repair(true);
     let changed = change(&mut transaction.open_table(TABLE)?)?;
-    if changed { transaction.commit()? } else { transaction.abort()? }
+    if changed {
+        transaction.commit()?
+    } else {
+        transaction.abort()?
+    }
     Ok(())
 }
 

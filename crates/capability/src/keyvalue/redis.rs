@@ -74,7 +74,9 @@ impl Redis {
             return Err(fault("it must start with `redis://`"));
         }
         // The library's own text may repeat the address.
-        let info = address.into_connection_info().map_err(|_| fault("expected `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]`"))?;
+        let info = address
+            .into_connection_info()
+            .map_err(|_| fault("expected `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]`"))?;
         let client = Client::open(info).map_err(|_| fault("the client does not take it"))?;
         Ok(Redis { client, connection: OnceCell::new() })
     }
@@ -172,8 +174,7 @@ impl Store for Redis {
         if let Some(expected) = &expected {
             swap.arg(&**expected);
         }
-        let current: Option<Vec<Vec<u8>>> =
-            swap.invoke_async(&mut self.connection().await?).await.map_err(failure)?;
+        let current: Option<Vec<Vec<u8>>> = swap.invoke_async(&mut self.connection().await?).await.map_err(failure)?;
         Ok(match current {
             None => Swap::Swapped,
             Some(current) => Swap::Changed(current.into_iter().next().map(Bytes::from)),

@@ -51,7 +51,10 @@ fn embedding(address: Ipv6Addr) -> Option<u8> {
         return None;
     }
     let bits = address.to_bits();
-    EMBEDDINGS.iter().find(|(prefix, length)| (bits ^ prefix.to_bits()) >> (128 - length) == 0).map(|embedding| embedding.1)
+    EMBEDDINGS
+        .iter()
+        .find(|(prefix, length)| (bits ^ prefix.to_bits()) >> (128 - length) == 0)
+        .map(|embedding| embedding.1)
 }
 
 fn embedded(address: Ipv6Addr, start: u8) -> Ipv4Addr {
@@ -143,8 +146,28 @@ mod tests {
     #[test]
     fn names_are_no_addresses() {
         for name in [
-            "", ".", "..", "1..2", "1.2.3.4.5", "256.1.1.1", "1.2.3.256", "1.2.65536", "4294967296", "08", "0x1g", "+1",
-            "-1", "1 ", "example.com", "1.example", "0xg", "١", "fe80::1%eth0", "[1.2.3.4", "a", "f.f",
+            "",
+            ".",
+            "..",
+            "1..2",
+            "1.2.3.4.5",
+            "256.1.1.1",
+            "1.2.3.256",
+            "1.2.65536",
+            "4294967296",
+            "08",
+            "0x1g",
+            "+1",
+            "-1",
+            "1 ",
+            "example.com",
+            "1.example",
+            "0xg",
+            "١",
+            "fe80::1%eth0",
+            "[1.2.3.4",
+            "a",
+            "f.f",
         ] {
             assert_eq!(literal(name), None, "{name:?}");
         }

@@ -45,12 +45,7 @@ impl Policy {
     /// # Errors
     /// [`ResolveError::Refused`] before anything is looked up if the name is not granted, and after if none of its
     /// addresses is permitted.
-    pub async fn resolve(
-        &self,
-        transport: Transport,
-        host: &str,
-        port: u16,
-    ) -> Result<Vec<SocketAddr>, ResolveError> {
+    pub async fn resolve(&self, transport: Transport, host: &str, port: u16) -> Result<Vec<SocketAddr>, ResolveError> {
         let refused = |reason| Refused { transport, host: host.to_owned(), port: Some(port), reason };
         if !self.permits_name(transport, host, port) {
             return Err(refused(Reason::NotGranted).into());
@@ -71,11 +66,7 @@ impl Policy {
         Ok(self.permitted(Purpose::LookUp, host).await?.map_err(refused)?)
     }
 
-    async fn permitted(
-        &self,
-        purpose: Purpose,
-        host: &str,
-    ) -> Result<Result<Vec<IpAddr>, Reason>, ResolveError> {
+    async fn permitted(&self, purpose: Purpose, host: &str) -> Result<Result<Vec<IpAddr>, Reason>, ResolveError> {
         let mut permitted = Vec::new();
         let mut reason = None;
         for address in addresses(host).await? {

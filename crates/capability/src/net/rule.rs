@@ -124,9 +124,9 @@ impl Rule {
     pub(super) fn names(&self, name: &str) -> bool {
         match &self.host {
             Host::Name(own) => own == name,
-            Host::Suffix(suffix) => name.strip_suffix(suffix.as_str()).is_some_and(|rest| {
-                rest.len() > 1 && rest.ends_with('.')
-            }),
+            Host::Suffix(suffix) => {
+                name.strip_suffix(suffix.as_str()).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+            }
             Host::Network(_) => false,
         }
     }

@@ -24,7 +24,7 @@ pub use body::ResponseBody;
 pub use connect::ATTEMPT_DELAY;
 pub use error::OutboundError;
 pub use pool::{IDLE_TIMEOUT, MAX_CONNECTIONS, MAX_IDLE};
-pub use send::{HTTP1_BUFFER, HTTP2_WINDOW, MAX_RESPONSE_HEADERS, MAX_RESPONSE_HEADER_BYTES};
+pub use send::{HTTP1_BUFFER, HTTP2_WINDOW, MAX_RESPONSE_HEADER_BYTES, MAX_RESPONSE_HEADERS};
 pub use trust::{Trust, TrustError};
 
 /// The error underneath, of a request body or a library.

@@ -3,17 +3,17 @@
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
-pub(crate) use unix::{Terminate, raise_open_files, reload_requests};
+pub(crate) use unix::{Reload, Terminate, raise_open_files};
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub(crate) use windows::{Terminate, raise_open_files, reload_requests};
+pub(crate) use windows::{Reload, Terminate, raise_open_files};
 
-#[cfg(not(any(unix, windows)))]
+#[cfg(not(unix))]
 mod plain;
 #[cfg(not(any(unix, windows)))]
-pub(crate) use plain::{Terminate, raise_open_files, reload_requests};
+pub(crate) use plain::{Reload, Terminate, raise_open_files};
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -24,3 +24,12 @@ pub(crate) use linux::usage;
 mod no_usage;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use no_usage::usage;
+
+/// What the process uses.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "nothing tells it there"))]
+pub(crate) struct Usage {
+    pub(crate) resident_bytes: u64,
+    pub(crate) cpu: std::time::Duration,
+    pub(crate) open_files: u64,
+}

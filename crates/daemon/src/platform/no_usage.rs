@@ -1,0 +1,7 @@
+//! What the process uses, where nothing tells cheaply.
+
+use super::Usage;
+
+pub(crate) fn usage() -> Option<Usage> {
+    None
+}
