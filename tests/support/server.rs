@@ -55,9 +55,9 @@ impl Server {
         });
         let unset = SocketAddr::from(([0, 0, 0, 0], 0));
         let mut server = Self { child, log, address: unset, admin: unset };
-        let listening = server.wait_for("that it listens", |event| text(event, "message") == "listening");
+        let listening = server.wait_for("that it listens", |event| text(event, "message") == "serving");
         server.address = text(&listening, "address").parse().expect("an address");
-        server.admin = text(&listening, "admin").parse().expect("an address");
+        server.admin = text(&listening, "admin_address").parse().expect("an address");
         server
     }
 
@@ -78,7 +78,8 @@ impl Server {
 
     /// The access line of a request.
     pub fn access(&mut self, request_id: &str) -> Value {
-        let fits = |event: &Value| text(event, "target") == "access" && text(event, "request_id") == request_id;
+        let fits =
+            |event: &Value| text(event, "target") == "coracle::access" && text(event, "request_id") == request_id;
         self.wait_for(&format!("how {request_id} went"), fits)
     }
 
@@ -123,7 +124,7 @@ impl Drop for Server {
     }
 }
 
-/// A field of a log event as text, empty where it is absent. Fields lie at the top or under `fields`.
+/// A field of a log event as text, empty where it is absent.
 pub fn text<'a>(event: &'a Value, name: &str) -> &'a str {
-    event.get(name).or_else(|| event.get("fields")?.get(name)).and_then(Value::as_str).unwrap_or_default()
+    event.get(name).and_then(Value::as_str).unwrap_or_default()
 }
