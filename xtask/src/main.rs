@@ -6,8 +6,10 @@
 
 mod bench;
 mod check;
+mod fuzz;
 mod packages;
 mod project;
+mod reference;
 mod shell;
 mod test;
 
@@ -34,6 +36,8 @@ struct Arguments {
 enum Task {
     Bench(bench::Arguments),
     Check(check::Arguments),
+    Fuzz(fuzz::Arguments),
+    Reference(reference::Arguments),
     Test(test::Arguments),
 }
 
@@ -53,6 +57,8 @@ fn run(task: Task) -> Result {
     match task {
         Task::Bench(arguments) => bench::run(&project, &arguments),
         Task::Check(arguments) => check::run(&project, &arguments),
+        Task::Fuzz(arguments) => fuzz::run(&project, &arguments),
+        Task::Reference(arguments) => reference::run(&project, &arguments),
         Task::Test(arguments) => test::run(&project, &arguments),
     }
 }
