@@ -173,3 +173,216 @@ impl Learnt {
         self.pairs.iter().filter(move |(known, _)| *known == address).map(|(_, name)| &**name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::net::{Ports, classify};
+
+    fn rule(transport: Transport, host: &str, ports: Ports) -> Rule {
+        let host = match host.parse() {
+            Ok(network) => Host::Network(network),
+            Err(_) if host.starts_with("*.") => Host::Suffix(host.to_owned()),
+            Err(_) => Host::Name(host.to_owned()),
+        };
+        Rule::new(transport, host, ports)
+    }
+
+    fn policy(hosts: &[&str]) -> Policy {
+        hosts.iter().map(|host| rule(Transport::Any, host, Ports::ALL)).collect()
+    }
+
+    fn tcp(policy: &Policy, name: Option<&str>, address: &str) -> Result<(), Reason> {
+        policy.check(Transport::Tcp, name, SocketAddr::new(address.parse().unwrap(), 80)).map_err(|r| r.reason)
+    }
+
+    #[test]
+    fn nothing_is_permitted_by_default() {
+        let none = Policy::default();
+        assert!(none.is_empty());
+        assert!(!none.permits_name(Transport::Http, "example.com", 443));
+        assert!(!none.permits_name(Transport::Http, "localhost", 443));
+        assert!(!none.permits_lookup("example.com"));
+        assert_eq!(tcp(&none, None, "1.1.1.1"), Err(Reason::NotGranted));
+        assert_eq!(tcp(&none, Some("example.com"), "1.1.1.1"), Err(Reason::NotGranted));
+    }
+
+    #[test]
+    fn a_name_permits_its_public_addresses_and_no_others() {
+        let policy = policy(&["api.example.com"]);
+        assert!(policy.permits_name(Transport::Tcp, "API.example.com.", 1));
+        assert_eq!(tcp(&policy, Some("api.example.com"), "1.1.1.1"), Ok(()));
+        assert_eq!(tcp(&policy, None, "1.1.1.1"), Err(Reason::NotGranted));
+        assert_eq!(tcp(&policy, Some("example.com"), "1.1.1.1"), Err(Reason::NotGranted));
+        for address in [
+            "10.0.0.1",
+            "127.0.0.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "::1",
+            "::ffff:10.0.0.1",
+            "fd00:ec2::254",
+            "fe80::1",
+            "64:ff9b::a00:1",
+            "2002:7f00:1::",
+            "224.0.0.1",
+            "192.168.0.1",
+            "100.64.0.1",
+        ] {
+            let reason = tcp(&policy, Some("api.example.com"), address).unwrap_err();
+            assert!(matches!(reason, Reason::NotPublic(..)), "{address}: {reason:?}");
+        }
+    }
+
+    #[test]
+    fn a_private_address_is_permitted_by_a_network_beside_the_name() {
+        let both = policy(&["db.internal", "10.0.0.0/8"]);
+        assert_eq!(tcp(&both, Some("db.internal"), "10.1.2.3"), Ok(()));
+        assert_eq!(tcp(&both, Some("db.internal"), "::ffff:10.1.2.3"), Ok(()));
+        assert_eq!(tcp(&both, None, "10.1.2.3"), Ok(()));
+        assert_eq!(tcp(&both, None, "64:ff9b::10.1.2.3"), Ok(()));
+        assert!(tcp(&both, Some("db.internal"), "192.168.0.1").is_err());
+        assert!(tcp(&both, Some("other.internal"), "10.1.2.3").is_err());
+    }
+
+    #[test]
+    fn a_wide_network_names_no_special_range_inside() {
+        let everything = policy(&["0.0.0.0/0", "::/0"]);
+        assert_eq!(tcp(&everything, None, "1.1.1.1"), Ok(()));
+        assert_eq!(tcp(&everything, Some("any.example"), "2606:4700::1"), Ok(()));
+        for address in ["10.0.0.1", "127.0.0.1", "169.254.169.254", "::1", "fd00::1", "fe80::1", "4000::1"] {
+            assert!(tcp(&everything, None, address).is_err(), "{address}");
+        }
+        let link_local = policy(&["169.254.0.0/16"]);
+        assert_eq!(tcp(&link_local, None, "169.254.1.1"), Ok(()));
+        assert!(tcp(&link_local, None, "169.254.169.254").is_err());
+        assert_eq!(tcp(&policy(&["169.254.169.254/32"]), None, "169.254.169.254"), Ok(()));
+    }
+
+    #[test]
+    fn networks_name_no_names_but_everything_names_all() {
+        let network = policy(&["10.0.0.0/8"]);
+        assert!(!network.permits_name(Transport::Http, "secret.leaks.example", 80));
+        assert!(network.permits_name(Transport::Http, "10.1.1.1", 80));
+        assert!(network.permits_name(Transport::Http, "0x0a010101", 80));
+        assert!(policy(&["0.0.0.0/0"]).permits_name(Transport::Http, "any.example", 80));
+    }
+
+    #[test]
+    fn localhost_is_loopback_and_nothing_else() {
+        let localhost = policy(&["localhost"]);
+        assert!(localhost.permits_name(Transport::Http, "LOCALHOST", 80));
+        assert_eq!(tcp(&localhost, Some("localhost"), "127.0.0.1"), Ok(()));
+        assert_eq!(tcp(&localhost, Some("localhost"), "::1"), Ok(()));
+        assert_eq!(tcp(&localhost, None, "127.0.0.1"), Ok(()));
+        assert_eq!(tcp(&localhost, None, "::ffff:127.0.0.1"), Ok(()));
+        assert!(tcp(&localhost, Some("localhost"), "1.1.1.1").is_err());
+        assert!(tcp(&localhost, None, "1.1.1.1").is_err());
+        // A name that somebody points at loopback is not localhost.
+        let both = policy(&["localhost", "rebind.example"]);
+        assert!(tcp(&both, Some("rebind.example"), "127.0.0.1").is_err());
+        // A granted loopback address is what localhost means, without a look-up.
+        let number = policy(&["127.0.0.1/32"]);
+        assert!(number.permits_name(Transport::Http, "localhost", 80));
+        assert_eq!(tcp(&number, Some("localhost"), "127.0.0.1"), Ok(()));
+        assert!(tcp(&number, Some("localhost"), "::1").is_err());
+    }
+
+    #[test]
+    fn transport_and_port_count() {
+        let policy: Policy = [
+            rule(Transport::Tcp, "1.0.0.0/24", Ports { first: 10, last: 20 }),
+            rule(Transport::Http, "example.com", Ports::one(443)),
+        ]
+        .into_iter()
+        .collect();
+        let check = |transport, port| policy.check(transport, None, SocketAddr::new([1, 0, 0, 1].into(), port)).is_ok();
+        assert!(check(Transport::Tcp, 10) && check(Transport::Tcp, 20));
+        assert!(!check(Transport::Tcp, 9) && !check(Transport::Tcp, 21));
+        assert!(!check(Transport::Udp, 10) && !check(Transport::Http, 10) && !check(Transport::Any, 10));
+        assert!(policy.permits_name(Transport::Http, "example.com", 443));
+        assert!(!policy.permits_name(Transport::Http, "example.com", 80));
+        assert!(!policy.permits_lookup("example.com"), "a grant for HTTP is none for sockets");
+    }
+
+    #[test]
+    fn an_address_learnt_from_a_granted_name_is_permitted() {
+        let policy = policy(&["api.example.com"]);
+        let address = "1.1.1.1:443".parse().unwrap();
+        let mut learnt = Learnt::default();
+        assert!(policy.check_learnt(Transport::Tcp, &learnt, address).is_err());
+        learnt.learn("API.example.com.", &[address.ip()]);
+        assert!(policy.check_learnt(Transport::Tcp, &learnt, address).is_ok());
+        let mapped = "[::ffff:1.1.1.1]:443".parse().unwrap();
+        assert!(policy.check_learnt(Transport::Tcp, &learnt, mapped).is_ok());
+        learnt.learn("evil.example", &["2.2.2.2".parse().unwrap()]);
+        assert!(policy.check_learnt(Transport::Tcp, &learnt, "2.2.2.2:443".parse().unwrap()).is_err());
+    }
+
+    #[test]
+    fn what_was_learnt_is_bounded() {
+        let mut learnt = Learnt::default();
+        for number in 0..10_000_u32 {
+            learnt.learn("a", &[IpAddr::V4(Ipv4Addr::from_bits(number))]);
+        }
+        assert_eq!(learnt.pairs.len(), Learnt::MAX_ADDRESSES);
+        assert_eq!(learnt.names(IpAddr::V4(Ipv4Addr::from_bits(9_999))).count(), 1);
+        assert_eq!(learnt.names(IpAddr::V4(Ipv4Addr::from_bits(0))).count(), 0);
+    }
+
+    #[test]
+    fn a_refusal_says_what_and_which_grant_permits_it() {
+        let granted = policy(&["db.internal"]);
+        let address = SocketAddr::new([10, 0, 0, 5].into(), 5432);
+        let refused = granted.check(Transport::Tcp, Some("db.internal"), address).unwrap_err();
+        assert_eq!(refused.grant(), "tcp://10.0.0.5:5432");
+        assert_eq!(
+            refused.to_string(),
+            "TCP connection to db.internal:5432 is refused: the address 10.0.0.5 is private and not granted by number"
+        );
+        let refused = Policy::default().check(Transport::Udp, None, "[::1]:53".parse().unwrap()).unwrap_err();
+        assert_eq!(refused.grant(), "udp://[::1]:53");
+        assert_eq!(refused.to_string(), "UDP to ::1:53 is not granted");
+    }
+
+    #[tokio::test]
+    async fn a_look_up_gives_only_what_may_be_reached() {
+        let one = policy(&["127.0.0.1/32"]);
+        let found = one.resolve(Transport::Tcp, "localhost", 80).await.unwrap();
+        assert_eq!(found, ["127.0.0.1:80".parse().unwrap()]);
+        let found = one.look_up("0x7f.1").await.unwrap();
+        assert_eq!(found, ["127.0.0.1".parse::<IpAddr>().unwrap()]);
+        assert!(one.resolve(Transport::Tcp, "example.com", 80).await.is_err());
+        assert!(policy(&["*.example"]).resolve(Transport::Tcp, "bad name.example", 80).await.is_err());
+    }
+
+    fn addresses() -> impl Strategy<Value = IpAddr> {
+        prop_oneof![
+            any::<u32>().prop_map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits))),
+            any::<u128>().prop_map(|bits| IpAddr::V6(Ipv6Addr::from_bits(bits))),
+            any::<u32>().prop_map(|bits| IpAddr::V6(Ipv4Addr::from_bits(bits).to_ipv6_mapped())),
+        ]
+    }
+
+    proptest! {
+        /// Whatever a name resolves to, without a network rule only public addresses are reached.
+        #[test]
+        fn a_name_never_leads_inside(address in addresses()) {
+            let permitted = tcp(&policy(&["a.example"]), Some("a.example"), &address.to_string()).is_ok();
+            prop_assert_eq!(permitted, classify(address) == Class::Public);
+        }
+
+        /// How an address is spelt changes nothing.
+        #[test]
+        fn the_spelling_makes_no_difference(bits: u32, length in 0_u8..=32, port: u16) {
+            let network = format!("{}/{length}", Ipv4Addr::from_bits(bits.rotate_left(3)));
+            let policy = policy(&[&network, "10.0.0.0/8"]);
+            let address = Ipv4Addr::from_bits(bits);
+            let spellings = [address.to_string(), bits.to_string(), format!("{bits:#x}"), format!("[::ffff:{address}]")];
+            let verdict = |spelling: &String| policy.permits_name(Transport::Tcp, spelling, port);
+            prop_assert!(spellings.iter().all(|spelling| verdict(spelling) == verdict(&spellings[0])));
+        }
+    }
+}

@@ -17,7 +17,7 @@ use tokio_rustls::TlsConnector;
 
 use super::OutboundError;
 use super::error::from_tls;
-use super::pool::{Connection, Origin, Pool};
+use super::pool::{Connection, Origin};
 use super::send::{HTTP1_BUFFER, HTTP2_WINDOW, MAX_RESPONSE_HEADER_BYTES, MAX_RESPONSE_HEADERS};
 use crate::net::{Policy, Transport, literal};
 
@@ -30,16 +30,15 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// How long the answer may take.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Resolves, connects and shakes hands. The address that the policy permitted is the one connected to; the name goes
+/// Resolves, connects and shakes hands; the connection holds `permit` until it ends. The address that the policy permitted is the one connected to; the name goes
 /// into TLS.
 pub(super) async fn connect(
     policy: &Policy,
     tls: &Arc<ClientConfig>,
-    pool: &Pool,
     origin: &Origin,
+    permit: OwnedSemaphorePermit,
 ) -> Result<Connection, OutboundError> {
     let addresses = policy.resolve(Transport::Http, &origin.host, origin.port).await?;
-    let permit = pool.permit().await;
     let stream = reach(addresses).await?;
     stream.set_nodelay(true).map_err(|error| OutboundError::ConnectionTerminated(Box::new(error)))?;
     if !origin.tls {

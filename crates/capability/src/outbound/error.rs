@@ -1,5 +1,8 @@
 //! How an outgoing request fails.
 
+use std::error::Error;
+use std::io;
+
 use super::BoxError;
 use crate::net::{Refused, ResolveError};
 
@@ -93,10 +96,12 @@ impl From<hyper::Error> for OutboundError {
         if error.is_user() {
             return OutboundError::RequestBody(Box::new(error));
         }
-        if error.is_incomplete_message() {
+        // What is wrong with a body's framing comes as an error of input.
+        let framing = error.source().and_then(|source| source.downcast_ref::<io::Error>()).map(io::Error::kind);
+        if error.is_incomplete_message() || framing == Some(io::ErrorKind::UnexpectedEof) {
             return OutboundError::ResponseIncomplete(Box::new(error));
         }
-        if error.is_parse() {
+        if error.is_parse() || matches!(framing, Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)) {
             return OutboundError::ProtocolError(Box::new(error));
         }
         OutboundError::ConnectionTerminated(Box::new(error))
@@ -104,7 +109,7 @@ impl From<hyper::Error> for OutboundError {
 }
 
 /// What a failed TLS handshake says.
-pub(super) fn from_tls(error: std::io::Error) -> OutboundError {
+pub(super) fn from_tls(error: io::Error) -> OutboundError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => {
             OutboundError::TlsCertificateError(Box::new(error))

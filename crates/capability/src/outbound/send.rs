@@ -9,6 +9,7 @@ use http::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use rustls::ClientConfig;
+use tokio::time::Instant;
 
 use super::connect::connect;
 use super::pool::{Connection, Origin, Pool};
@@ -120,9 +121,12 @@ impl Inner {
                 return Ok((connection, true));
             }
         }
-        let connecting = connect(&self.policy, &self.tls, &self.pool, origin);
-        let connection =
-            tokio::time::timeout(timeout, connecting).await.map_err(|_| OutboundError::ConnectionTimeout)??;
+        let started = Instant::now();
+        let permit = tokio::time::timeout(timeout, self.pool.permit()).await;
+        let permit = permit.map_err(|_| OutboundError::ConnectionLimitReached)?;
+        let left = timeout.saturating_sub(started.elapsed());
+        let connection = tokio::time::timeout(left, connect(&self.policy, &self.tls, origin, permit)).await;
+        let connection = connection.map_err(|_| OutboundError::ConnectionTimeout)??;
         if let Connection::Http2(sender) = &connection {
             self.pool.put(origin.clone(), Connection::Http2(sender.clone()));
         }
