@@ -1,7 +1,7 @@
 //! One call of a guest: what it used, what it was refused, what it said, and the one record at its end.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -83,6 +83,7 @@ pub(crate) struct Invocation {
     logs: Option<Arc<dyn GuestLog>>,
     log_lines_left: AtomicU32,
     log_lines_dropped: AtomicU64,
+    panicked: AtomicBool,
     /// W3C trace context to pass on with outbound requests, if there is one.
     pub(crate) traceparent: Option<String>,
 }
@@ -95,6 +96,7 @@ impl Invocation {
             logs,
             log_lines_left: AtomicU32::new(limits.log_lines),
             log_lines_dropped: AtomicU64::new(0),
+            panicked: AtomicBool::new(false),
             traceparent,
         }
     }
@@ -105,6 +107,11 @@ impl Invocation {
         if refusals.len() < MAX_REFUSALS && !refusals.contains(&refusal) {
             refusals.push(refusal);
         }
+    }
+
+    /// The host panicked in this invocation.
+    pub(crate) fn note_panic(&self) {
+        self.panicked.store(true, Relaxed);
     }
 
     /// What was refused so far.
@@ -164,8 +171,8 @@ impl Reporter {
 impl Drop for Reporter {
     fn drop(&mut self) {
         if self.observer.is_some() {
-            let outcome = if std::thread::panicking() { Outcome::HostError } else { Outcome::Cancelled };
-            self.report(outcome, None);
+            let panicked = self.invocation.panicked.load(Relaxed);
+            self.report(if panicked { Outcome::HostError } else { Outcome::Cancelled }, None);
         }
     }
 }

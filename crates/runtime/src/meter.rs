@@ -5,6 +5,7 @@
 //! CPU time is the thread's own clock, read when a guest's future is entered and left, so that waiting costs nothing.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -106,30 +107,40 @@ impl Meter {
     }
 }
 
-/// Charges the CPU time of each poll of `future` to the invocation.
+/// Charges the CPU time of each poll of `future` to the invocation, and ends the invocation alone when the host panics in
+/// it: the output is then `None`.
 pub(crate) struct Metered<F> {
     invocation: Arc<Invocation>,
-    future: Pin<Box<F>>,
+    future: Option<Pin<Box<F>>>,
 }
 
 impl<F: Future> Metered<F> {
     pub(crate) fn new(invocation: Arc<Invocation>, future: F) -> Self {
-        Self { invocation, future: Box::pin(future) }
+        Self { invocation, future: Some(Box::pin(future)) }
     }
 }
 
 impl<F: Future> Future for Metered<F> {
-    type Output = F::Output;
+    type Output = Option<F::Output>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<F::Output>> {
         let this = &mut *self;
         let meter = &this.invocation.meter;
+        let Some(future) = &mut this.future else { return Poll::Ready(None) };
         let began = thread_time();
         meter.poll_began.store(began, Relaxed);
-        let result = this.future.as_mut().poll(context);
+        // What a panic leaves half done is the guest's own state, and that is dropped next.
+        let result = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)));
         meter.poll_began.store(0, Relaxed);
         meter.cpu_spent.fetch_add(thread_time().saturating_sub(began), Relaxed);
-        result
+        match result {
+            Ok(result) => result.map(Some),
+            Err(_) => {
+                this.invocation.note_panic();
+                this.future = None;
+                Poll::Ready(None)
+            }
+        }
     }
 }
 

@@ -50,7 +50,7 @@ pub struct ResponseBodyError(#[source] Error);
 /// The body of a guest's response. Dropped before its end, it cancels the guest.
 pub struct ResponseBody {
     body: WasiBody,
-    guest: Option<JoinHandle<Record>>,
+    guest: Option<JoinHandle<Option<Record>>>,
 }
 
 impl ResponseBody {
@@ -60,7 +60,7 @@ impl ResponseBody {
     }
 
     /// Of a guest that still runs.
-    pub(super) fn streaming(body: WasiBody, guest: JoinHandle<Record>) -> Self {
+    pub(super) fn streaming(body: WasiBody, guest: JoinHandle<Option<Record>>) -> Self {
         Self { body, guest: Some(guest) }
     }
 }

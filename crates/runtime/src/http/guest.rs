@@ -13,7 +13,8 @@ use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 use super::{Handler, Inner, RequestBody};
 use crate::host::{Host, Stdio};
 use crate::invocation::{Invocation, Record, Reporter};
-use crate::meter::Exhausted;
+use super::spare::{Exports, Instance, Spare};
+use crate::meter::{EPOCHS_PER_SLICE, Exhausted};
 use crate::outcome::Outcome;
 use crate::trap;
 
@@ -58,24 +59,39 @@ pub(super) async fn run(
 }
 
 async fn answer_request(
-    function: &Inner,
+    function: &Arc<Inner>,
     request: http::Request<RequestBody>,
     scheme: Scheme,
     answer: Answer,
     invocation: &Arc<Invocation>,
 ) -> wasmtime::Result<Ending> {
+    let mut instance = match function.spare.as_ref().and_then(Spare::take) {
+        Some(mut instance) => {
+            instance.store.data().begin(invocation);
+            instance.store.set_epoch_deadline(EPOCHS_PER_SLICE);
+            instance
+        }
+        None => instantiate(function, invocation).await?,
+    };
+    let store = &mut instance.store;
+    let ending = match &instance.exports {
+        Exports::P2(proxy) => handle_p2(store, proxy, request, &scheme, answer).await?,
+        Exports::P3(service) => handle_p3(store, service, with_scheme(request, scheme)?, answer).await?,
+    };
+    if matches!(ending, Ending::Answered) {
+        function.keep(instance);
+    }
+    Ok(ending)
+}
+
+async fn instantiate(function: &Inner, invocation: &Arc<Invocation>) -> wasmtime::Result<Instance> {
     let host = Host::new(&function.authority, invocation, Stdio::Log, &[])?;
     let mut store = host.into_store(&function.engine)?;
-    match &function.handler {
-        Handler::P2(handler) => {
-            let proxy = handler.instantiate_async(&mut store).await?;
-            handle_p2(&mut store, &proxy, request, &scheme, answer).await
-        }
-        Handler::P3(handler) => {
-            let service = handler.instantiate_async(&mut store).await?;
-            handle_p3(&mut store, &service, with_scheme(request, scheme)?, answer).await
-        }
-    }
+    let exports = match &function.handler {
+        Handler::P2(handler) => Exports::P2(handler.instantiate_async(&mut store).await?),
+        Handler::P3(handler) => Exports::P3(handler.instantiate_async(&mut store).await?),
+    };
+    Ok(Instance { store, exports, served: 0 })
 }
 
 async fn handle_p2(

@@ -2,6 +2,7 @@
 
 mod body;
 mod guest;
+mod spare;
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -22,6 +23,7 @@ use crate::invocation::{Invocation, Observer, Record, Reporter};
 use crate::log::GuestLog;
 use crate::meter::Metered;
 use crate::outcome::Outcome;
+use spare::Spare;
 
 pub use body::{RequestBody, RequestBodyError, ResponseBody, ResponseBodyError};
 
@@ -76,6 +78,8 @@ struct Inner {
     engine: Engine,
     handler: Handler,
     authority: Arc<Authority>,
+    /// Instances kept for another invocation, where the manifest chose that.
+    spare: Option<Spare>,
 }
 
 /// Which of the two interfaces the component exports.
@@ -109,10 +113,11 @@ impl Function {
         if matches!(handler, Handler::P2(_)) && reuse.is_some_and(|reuse| reuse.concurrent.get() > 1) {
             return Err(LinkError::Concurrent);
         }
-        Ok(Self { inner: Arc::new(Inner { engine: engine.clone(), handler, authority }) })
+        let spare = reuse.map(Spare::new);
+        Ok(Self { inner: Arc::new(Inner { engine: engine.clone(), handler, authority, spare }) })
     }
 
-    /// Answers one request in a fresh instance.
+    /// Answers one request: in a fresh instance, or in a spare one where the manifest chose reuse.
     ///
     /// The guest runs inside the caller's future until it answers, and in a task of its own for what it still does then.
     /// Dropping the future, or the response's body before its end, cancels the guest.
@@ -129,7 +134,7 @@ impl Function {
         let reporter = Reporter::new(Arc::clone(&invocation), observer);
         let (answer, mut answered) = oneshot::channel();
         let guest = guest::run(Arc::clone(&self.inner), request, scheme, answer, Arc::clone(&invocation), reporter);
-        let mut guest: Pin<Box<dyn Future<Output = Record> + Send>> = Box::pin(Metered::new(invocation, guest));
+        let mut guest: Pin<Box<dyn Future<Output = Option<Record>> + Send>> = Box::pin(Metered::new(invocation, guest));
 
         let mut ended = None;
         let answer = poll_fn(|context| {
@@ -151,7 +156,7 @@ impl Function {
                 let guest = tokio::spawn(guest);
                 Ok(response.map(|body| ResponseBody::streaming(body, guest)))
             }
-            (Err(_), ended) => Err(failure(ended)),
+            (Err(_), ended) => Err(failure(ended.flatten())),
         }
     }
 }
@@ -159,6 +164,6 @@ impl Function {
 fn failure(ended: Option<Record>) -> Failure {
     match ended {
         Some(record) => Failure { outcome: record.outcome, detail: record.detail.unwrap_or_default() },
-        None => Failure { outcome: Outcome::HostError, detail: "the guest's future was lost".into() },
+        None => Failure { outcome: Outcome::HostError, detail: "the host panicked in this invocation".into() },
     }
 }

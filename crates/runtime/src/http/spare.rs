@@ -1,0 +1,93 @@
+//! Instances kept for another invocation.
+//!
+//! A choice of the manifest and never the default: what one invocation leaves in its instance, the next one finds there.
+
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use coracle_package::manifest::Reuse;
+use wasmtime::Store;
+use wasmtime_wasi_http::{p2, p3};
+
+use super::Inner;
+use crate::host::Host;
+
+/// An instance and the store that it lives in.
+pub(super) struct Instance {
+    pub(super) store: Store<Host>,
+    pub(super) exports: Exports,
+    /// Invocations that it has answered.
+    pub(super) served: u32,
+}
+
+/// The handler that an instance exports.
+pub(super) enum Exports {
+    P2(p2::bindings::Proxy),
+    P3(p3::bindings::Service),
+}
+
+/// The instances of one function that wait for another invocation.
+pub(super) struct Spare {
+    reuse: Reuse,
+    waiting: Mutex<Vec<(Instant, Instance)>>,
+    /// Whether a task looks after those that have waited too long.
+    swept: AtomicBool,
+}
+
+impl Spare {
+    pub(super) fn new(reuse: Reuse) -> Self {
+        Self { reuse, waiting: Mutex::new(Vec::new()), swept: AtomicBool::new(false) }
+    }
+
+    /// The instance that waited the shortest time: its memory is still in the caches.
+    pub(super) fn take(&self) -> Option<Instance> {
+        self.lock().pop().map(|(_, instance)| instance)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Instant, Instance)>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drops what has waited longer than it may, and says whether anything still waits.
+    fn sweep(&self) -> bool {
+        let mut waiting = self.lock();
+        let late = waiting.partition_point(|(since, _)| since.elapsed() >= self.reuse.idle);
+        let dropped: Vec<_> = waiting.drain(..late).collect();
+        let remain = !waiting.is_empty();
+        drop(waiting);
+        drop(dropped);
+        remain
+    }
+}
+
+impl Inner {
+    /// Keeps `instance` if it may serve again.
+    pub(super) fn keep(self: &Arc<Self>, mut instance: Instance) {
+        instance.served += 1;
+        let Some(spare) = &self.spare else { return };
+        if instance.served >= spare.reuse.invocations.get() {
+            return;
+        }
+        spare.lock().push((Instant::now(), instance));
+        if !spare.swept.swap(true, SeqCst) {
+            tokio::spawn(sweep(Arc::downgrade(self), spare.reuse.idle));
+        }
+    }
+}
+
+/// Looks after the spare instances of a function for as long as there are any.
+async fn sweep(function: std::sync::Weak<Inner>, idle: std::time::Duration) {
+    loop {
+        tokio::time::sleep(idle).await;
+        let Some(function) = function.upgrade() else { return };
+        let Some(spare) = &function.spare else { return };
+        if !spare.sweep() {
+            spare.swept.store(false, SeqCst);
+            // One that came between the two lines starts no task of its own.
+            if spare.lock().is_empty() || spare.swept.swap(true, SeqCst) {
+                return;
+            }
+        }
+    }
+}
