@@ -1,20 +1,43 @@
-//! What a component's own bytes say about it: its world, imports, exports, language, size and digest.
+//! What a component's own bytes say about it: its world, imports, exports, language, size and digest, and what kinds of
+//! things it wants to touch. Nothing is compiled or validated here; that is the engine's work.
+
+mod binary;
+mod capability;
+mod language;
+mod name;
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt;
+
+use semver::Version;
 
 use crate::digest::Digest;
+pub use capability::Capability;
+pub use language::Producer;
+pub use name::InterfaceName;
+
+/// What every binary WebAssembly file starts with.
+const MAGIC: &[u8] = b"\0asm";
 
 /// What was found in some bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inspection {
     /// Core module or component.
     pub kind: Kind,
-    /// How it can be run.
+    /// How it can be run. A component may have a command and answer HTTP; [`Inspection::command`] and
+    /// [`Inspection::http`] say each.
     pub world: World,
-    /// The interfaces it imports; of a core module, the modules it imports from.
+    /// The interfaces it imports; of a core module, the modules it imports from. Sorted, each once.
     pub imports: Vec<InterfaceName>,
-    /// The interfaces and functions it exports.
+    /// The interfaces and functions it exports; of a core module, the functions. Sorted, each once.
     pub exports: Vec<InterfaceName>,
+    /// The kinds of things it wants to touch, from what it imports. Many toolchains import more than they use.
+    pub capabilities: BTreeSet<Capability>,
     /// The language it was written in, as far as the bytes tell.
     pub language: Option<String>,
+    /// The tools that its producers sections name, those of nested modules and components included. Sorted, each once.
+    pub producers: Vec<Producer>,
     /// Bytes of the binary form.
     pub size: u64,
     /// The digest of the binary form.
@@ -30,24 +53,132 @@ pub enum Kind {
     Component,
 }
 
-/// How it can be run.
+/// How it can be run. Where several would fit, HTTP comes before a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum World {
     /// A core module with `_start`, for WASI preview 1.
     CommandPreview1,
     /// A component that exports `wasi:cli/run` in this version.
-    Command(semver::Version),
+    Command(Version),
     /// A component that exports `wasi:http/incoming-handler` (0.2) or `wasi:http/handler` (0.3) in this version.
-    Http(semver::Version),
+    Http(Version),
     /// Anything else: its exports can be invoked by name.
     Library,
 }
 
-/// The name of an interface, as `wasi:http/handler@0.3.0`, or of a plain function.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct InterfaceName {
-    /// The name without the version: `wasi:http/handler`.
-    pub name: String,
-    /// The version.
-    pub version: Option<semver::Version>,
+impl fmt::Display for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CommandPreview1 => f.write_str("command for WASI 0.1"),
+            Self::Command(version) => write!(f, "command for WASI {version}"),
+            Self::Http(version) => write!(f, "HTTP function for WASI {version}"),
+            Self::Library => f.write_str("library"),
+        }
+    }
+}
+
+impl Inspection {
+    /// The version of the `wasi:cli/run` that a component exports.
+    pub fn command(&self) -> Option<&Version> {
+        self.newest(&["wasi:cli/run"])
+    }
+
+    /// The version of the HTTP handler that a component exports.
+    pub fn http(&self) -> Option<&Version> {
+        self.newest(&["wasi:http/handler", "wasi:http/incoming-handler"])
+    }
+
+    fn newest(&self, interfaces: &[&str]) -> Option<&Version> {
+        let exports = self.exports.iter().filter(|export| interfaces.contains(&export.name.as_str()));
+        exports.filter_map(|export| export.version.as_ref()).max()
+    }
+
+    fn world(&self) -> World {
+        match (self.kind, self.http(), self.command()) {
+            (Kind::Component, Some(version), _) => World::Http(version.clone()),
+            (Kind::Component, None, Some(version)) => World::Command(version.clone()),
+            (Kind::Module, ..) if self.exports.iter().any(|export| export.name == "_start") => World::CommandPreview1,
+            _ => World::Library,
+        }
+    }
+}
+
+/// Why some bytes could not be inspected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct InspectError {
+    /// What is wrong, in one sentence without a full stop.
+    pub message: String,
+    /// What to do about it, where that is known.
+    pub hint: Option<String>,
+}
+
+/// The binary form of `bytes`, which are that form already or WebAssembly text (`.wat`).
+///
+/// # Errors
+/// The bytes are neither.
+pub fn binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>, InspectError> {
+    if bytes.starts_with(MAGIC) {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    let text = std::str::from_utf8(bytes).ok().filter(|text| text.trim_start().starts_with(['(', ';']));
+    let Some(text) = text else { return Err(foreign(bytes)) };
+    wat::parse_str(text).map(Cow::Owned).map_err(|error| {
+        // The message is followed by its place and the line with a caret, which no caller has room for.
+        let message = error.to_string();
+        let first = message.lines().next().unwrap_or_default();
+        let place = message.lines().find_map(|line| line.trim().strip_prefix("--> <anon>:")).unwrap_or("1:1");
+        let (line, column) = place.split_once(':').unwrap_or((place, "1"));
+        let hint = Some("check the text against the WebAssembly text format".to_owned());
+        InspectError {
+            message: format!("the WebAssembly text is wrong in line {line}, column {column}: {first}"),
+            hint,
+        }
+    })
+}
+
+/// The fault of bytes that are no WebAssembly.
+fn foreign(bytes: &[u8]) -> InspectError {
+    let (what, hint) = match bytes {
+        [] => ("the file is empty", None),
+        [0x7f, b'E', b'L', b'F', ..] | [b'M', b'Z', ..] | [0xcf | 0xce, 0xfa, 0xed, 0xfe, ..] => (
+            "this is a native program, not WebAssembly",
+            Some(
+                "build it for a WebAssembly target, like wasm32-wasip2; code that an engine compiled ahead is not portable either",
+            ),
+        ),
+        [0x1f, 0x8b, ..] | [b'P', b'K', ..] => {
+            ("this is a compressed archive, not WebAssembly", Some("unpack it first"))
+        }
+        _ => (
+            "this is not WebAssembly",
+            Some("a component or module starts with the bytes `\\0asm`, its text form with `(`"),
+        ),
+    };
+    InspectError { message: what.to_owned(), hint: hint.map(str::to_owned) }
+}
+
+/// Says what is in `bytes`: a component, a core module, or the text of one.
+///
+/// # Errors
+/// The bytes are neither, or their sections cannot be read.
+pub fn inspect(bytes: &[u8]) -> Result<Inspection, InspectError> {
+    let bytes = binary(bytes)?;
+    let found = binary::read(&bytes).map_err(|error| InspectError {
+        message: format!("the WebAssembly is damaged at byte {}: {}", error.offset(), error.message()),
+        hint: Some("build or fetch the file again".to_owned()),
+    })?;
+    let mut inspection = Inspection {
+        kind: found.kind,
+        world: World::Library,
+        imports: found.imports.into_iter().collect(),
+        exports: found.exports.into_iter().collect(),
+        capabilities: found.capabilities,
+        language: language::guess(&found.evidence),
+        producers: found.evidence.all.into_iter().collect(),
+        size: bytes.len().try_into().unwrap_or(u64::MAX),
+        digest: Digest::of(&bytes),
+    };
+    inspection.world = inspection.world();
+    Ok(inspection)
 }
