@@ -2,6 +2,7 @@
 
 mod documents;
 mod edges;
+mod habits;
 mod licences;
 
 /// All packages of the workspace and everything they build on, as Cargo resolves them.

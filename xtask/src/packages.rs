@@ -36,9 +36,11 @@ pub(crate) fn ensure(packages: &[Package]) -> Result {
         println!("missing: {} ({})", package.name, package.purpose);
     }
     let names: BTreeSet<&str> = missing.iter().map(|package| package.name).collect();
-    if shell::find("apt-get").is_none() || !is_root() {
+    let has_apt = shell::find("apt-get").is_some();
+    if !has_apt || !is_root() {
         let names = names.into_iter().collect::<Vec<_>>().join(" ");
-        return Err(format!("system packages are missing; install them with: sudo apt-get install -y {names}").into());
+        let with = if has_apt { "sudo apt-get install -y" } else { "this system's package manager (Debian's names):" };
+        return Err(format!("system packages are missing; install them with {with} {names}").into());
     }
     let apt = || {
         let mut command = Command::new("apt-get");
