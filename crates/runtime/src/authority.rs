@@ -91,19 +91,12 @@ impl Authority {
     ///
     /// # Errors
     /// Every grant that cannot be given, all at once.
-    pub fn resolve(
-        grants: &Grants,
-        limits: Limits,
-        resolution: &Resolution<'_>,
-    ) -> Result<Self, Vec<AuthorityError>> {
+    pub fn resolve(grants: &Grants, limits: Limits, resolution: &Resolution<'_>) -> Result<Self, Vec<AuthorityError>> {
         let mut errors = Vec::new();
         let mut keep = |error| errors.push(error);
 
-        let directories = grants
-            .dirs
-            .iter()
-            .filter_map(|dir| directory(dir, resolution.directory).map_err(&mut keep).ok())
-            .collect();
+        let directories =
+            grants.dirs.iter().filter_map(|dir| directory(dir, resolution.directory).map_err(&mut keep).ok()).collect();
         let environment = environment(grants, resolution, &mut keep);
         let variables = variables(grants, resolution, &mut keep);
         let mut stores = BTreeMap::new();
@@ -131,16 +124,7 @@ impl Authority {
         if !errors.is_empty() {
             return Err(errors);
         }
-        Ok(Self {
-            limits,
-            directories,
-            environment,
-            network,
-            listen: grants.listen.clone(),
-            variables,
-            stores,
-            client,
-        })
+        Ok(Self { limits, directories, environment, network, listen: grants.listen.clone(), variables, stores, client })
     }
 
     /// Sends the guest's outbound requests, under its policy and over connections of its own.

@@ -199,8 +199,7 @@ impl Ticker {
     fn wait_for_guests(&self) {
         let mut asleep = self.sleep.lock().unwrap_or_else(PoisonError::into_inner);
         while self.running.load(SeqCst) == 0 {
-            let (guard, timeout) =
-                self.wake.wait_timeout(asleep, TICK * 200).unwrap_or_else(PoisonError::into_inner);
+            let (guard, timeout) = self.wake.wait_timeout(asleep, TICK * 200).unwrap_or_else(PoisonError::into_inner);
             asleep = guard;
             if timeout.timed_out() {
                 // The engine may have gone; look before sleeping on.

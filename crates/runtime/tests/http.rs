@@ -1,14 +1,16 @@
 //! Real guests answering real requests through [`Function::call`], without a server.
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use coracle_package::grant::Grants;
 use coracle_package::limit::Limits;
+use coracle_package::manifest::Reuse;
 use coracle_runtime::compile::Code;
 use coracle_runtime::http::{Call, Failure, Function, RequestBody, RequestBodyError, ResponseBody};
-use coracle_runtime::{Authority, Engine, EngineOptions, Observer, Outcome, Record, Resolution};
+use coracle_runtime::{Authority, Engine, EngineOptions, Observer, Outcome, Record, Resolution, TrapKind};
 use http_body_util::{BodyExt, Full};
 
 /// A built sample, which is kept in the tree.
@@ -18,6 +20,10 @@ fn sample(name: &str) -> Vec<u8> {
 }
 
 fn function(name: &str, limits: Limits) -> Function {
+    function_with(name, limits, None)
+}
+
+fn function_with(name: &str, limits: Limits, reuse: Option<Reuse>) -> Function {
     let engine = Engine::new(EngineOptions::server(8)).unwrap();
     let code = Code::compile(&engine, &sample(name)).unwrap();
     let none = std::collections::BTreeMap::new();
@@ -30,7 +36,7 @@ fn function(name: &str, limits: Limits) -> Function {
         roots: &[],
     };
     let authority = Authority::resolve(&Grants::default(), limits, &resolution).unwrap();
-    Function::new(&engine, &code, Arc::new(authority), None).unwrap()
+    Function::new(&engine, &code, Arc::new(authority), reuse).unwrap()
 }
 
 /// Keeps the record of one invocation.
@@ -54,12 +60,8 @@ async fn call(
 ) -> (Result<http::Response<ResponseBody>, Failure>, Kept) {
     let kept = Kept::default();
     let request = http::Request::builder().uri(path).header("host", "localhost").body(body(text)).unwrap();
-    let call = Call {
-        scheme: http::uri::Scheme::HTTP,
-        traceparent: None,
-        logs: None,
-        observer: Box::new(kept.clone()),
-    };
+    let call =
+        Call { scheme: http::uri::Scheme::HTTP, traceparent: None, logs: None, observer: Box::new(kept.clone()) };
     (function.call(request, call).await, kept)
 }
 
@@ -83,4 +85,153 @@ async fn a_body_streams_through_a_guest() {
     let (response, _) = call(&function, "/echo", "to and fro").await;
     let text = response.unwrap().into_body().collect().await.unwrap().to_bytes();
     assert_eq!(text, "to and fro");
+}
+
+#[tokio::test]
+async fn a_guest_of_wasi_0_3_answers() {
+    let function = function("hello-rust-p3", Limits::http());
+    let (response, kept) = call(&function, "/", "").await;
+    let text = response.unwrap().into_body().collect().await.unwrap().to_bytes();
+    assert!(text.starts_with(b"Hello"), "{text:?}");
+    // What the guest does after its answer is part of the invocation, which may end a moment after the body.
+    for _ in 0..100 {
+        if let Some(record) = kept.0.lock().unwrap().take() {
+            assert_eq!(record.outcome, Outcome::Ok);
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the invocation never ended");
+}
+
+/// The outcome of one path of the probe that gives no answer.
+async fn outcome(path: &str, limits: Limits) -> Record {
+    let (response, kept) = call(&function("probe-rust", limits), path, "").await;
+    let failure = response.err().unwrap_or_else(|| panic!("{path} answered"));
+    let record = kept.0.lock().unwrap().take().unwrap();
+    assert_eq!(failure.outcome, record.outcome);
+    record
+}
+
+#[tokio::test]
+async fn what_a_guest_dies_of_is_named() {
+    for (path, expected) in [
+        ("/trap", Outcome::Trap(TrapKind::Unreachable)),
+        ("/panic", Outcome::Trap(TrapKind::Unreachable)),
+        // Rust keeps its own stack at the bottom of memory, and that ends before the engine's does.
+        ("/recurse", Outcome::Trap(TrapKind::MemoryOutOfBounds)),
+        ("/silent", Outcome::InvalidResponse),
+        ("/exit?code=1", Outcome::GuestError),
+    ] {
+        assert_eq!(outcome(path, Limits::http()).await.outcome, expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_trap_is_described_by_the_guests_own_functions() {
+    let detail = outcome("/recurse", Limits::http()).await.detail.unwrap();
+    assert!(detail.contains("recurse"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_loop_ends_at_its_cpu_time() {
+    let limits = Limits { cpu_time: Some(Duration::from_millis(200)), ..Limits::http() };
+    let record = outcome("/spin", limits).await;
+    assert_eq!(record.outcome, Outcome::CpuDeadline);
+    assert!(record.cpu >= Duration::from_millis(200), "{record:?}");
+    assert!(record.cpu < Duration::from_millis(300), "{record:?}");
+}
+
+#[tokio::test]
+async fn a_guest_that_waits_ends_at_its_wall_time() {
+    let limits = Limits { wall_time: Some(Duration::from_millis(100)), ..Limits::http() };
+    let record = outcome("/sleep?ms=60000", limits).await;
+    assert_eq!(record.outcome, Outcome::WallDeadline);
+    assert!(record.wall < Duration::from_secs(5), "{record:?}");
+    assert!(record.cpu < Duration::from_millis(90), "waiting is no CPU time: {record:?}");
+}
+
+#[tokio::test]
+async fn memory_ends_at_its_limit_inside_the_guest() {
+    let limits = Limits { memory: 16 << 20, ..Limits::http() };
+    let (response, kept) = call(&function("probe-rust", limits), "/grow", "").await;
+    let record = kept.0.lock().unwrap().take().unwrap();
+    assert!(response.is_ok() || record.outcome == Outcome::OutOfMemory, "{record:?}");
+    assert!(record.peak_memory <= 16 << 20, "{record:?}");
+    assert!(record.peak_memory > 8 << 20, "{record:?}");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_loop_does_not_hold_its_thread_from_others() {
+    let limits = Limits { cpu_time: Some(Duration::from_secs(2)), ..Limits::http() };
+    let busy = function("probe-rust", limits);
+    let quiet = function("hello-rust", Limits::http());
+    let busy = tokio::spawn(async move { call(&busy, "/spin", "").await.1 });
+    tokio::task::yield_now().await;
+    let (response, record) = call(&quiet, "/", "").await;
+    assert_eq!(response.unwrap().status(), 200);
+    let wall = record.0.lock().unwrap().take().unwrap().wall;
+    assert!(wall < Duration::from_secs(1), "the neighbour waited {wall:?}");
+    let busy = busy.await.unwrap().0.lock().unwrap().take().unwrap();
+    assert_eq!(busy.outcome, Outcome::CpuDeadline);
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_the_body_ends_the_guest() {
+    let function = function("probe-rust", Limits::http());
+    let (response, kept) = call(&function, "/trickle?count=1000&ms=50", "").await;
+    let mut body = response.unwrap().into_body();
+    assert!(body.frame().await.unwrap().is_ok());
+    drop(body);
+    for _ in 0..100 {
+        if let Some(record) = kept.0.lock().unwrap().take() {
+            assert_eq!(record.outcome, Outcome::Cancelled);
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the guest goes on without its caller");
+}
+
+#[tokio::test]
+async fn a_body_that_the_guest_leaves_unfinished_is_an_error() {
+    let (response, _) = call(&function("probe-rust", Limits::http()), "/unfinished", "").await;
+    assert!(response.unwrap().into_body().collect().await.is_err());
+}
+
+#[tokio::test]
+async fn nothing_is_granted_by_default() {
+    let function = function("probe-rust", Limits::http());
+    for path in ["/env", "/arguments", "/folders"] {
+        let (response, _) = call(&function, path, "").await;
+        let text = response.unwrap().into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(text.trim_ascii(), b"", "{path}");
+    }
+    for (path, refused) in [
+        ("/outbound?url=http://127.0.0.1:1/", "Request"),
+        ("/lookup?name=localhost", "Name"),
+        ("/connect?address=127.0.0.1:1", "Name"),
+    ] {
+        let (response, kept) = call(&function, path, "").await;
+        drop(response.unwrap().into_body().collect().await);
+        let record = kept.0.lock().unwrap().take().unwrap();
+        let refusals = format!("{:?}", record.refusals);
+        assert!(refusals.contains(refused), "{path}: {refusals}");
+    }
+}
+
+#[tokio::test]
+async fn an_instance_serves_again_only_where_that_was_chosen() {
+    let reuse =
+        Reuse { invocations: NonZeroU32::new(3).unwrap(), concurrent: NonZeroU32::MIN, idle: Duration::from_secs(60) };
+    let mut peaks = Vec::new();
+    for reuse in [None, Some(reuse)] {
+        let function = function_with("hello-rust", Limits::http(), reuse);
+        for _ in 0..5 {
+            let (response, kept) = call(&function, "/", "").await;
+            assert!(!response.unwrap().into_body().collect().await.unwrap().to_bytes().is_empty());
+            peaks.push(kept.0.lock().unwrap().take().unwrap());
+        }
+    }
+    assert!(peaks.iter().all(|record| record.outcome == Outcome::Ok && record.peak_memory > 0), "{peaks:?}");
 }

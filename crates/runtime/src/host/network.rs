@@ -32,10 +32,8 @@ impl Network {
                 !self.authority.listen.is_empty() || self.permits_remote(Transport::Udp, address)
             }
             SocketAddrUse::TcpAccept => true,
-            SocketAddrUse::TcpBind | SocketAddrUse::UdpBind if is_ephemeral(address) => {
-                // What every socket does before it connects. Harmless alone: what it then reaches is checked.
-                self.permits_anything() || self.refuse_listen(address)
-            }
+            // What every socket does before it connects. Harmless alone: what it then reaches, and who reaches it, is checked.
+            SocketAddrUse::TcpBind | SocketAddrUse::UdpBind if is_ephemeral(address) => true,
             SocketAddrUse::TcpBind | SocketAddrUse::UdpBind | SocketAddrUse::TcpListen => {
                 self.authority.listen.contains(&address) || self.refuse_listen(address)
             }
@@ -64,10 +62,6 @@ impl Network {
             Ok(()) => true,
             Err(refused) => self.refuse_socket(refused),
         }
-    }
-
-    fn permits_anything(&self) -> bool {
-        !self.authority.network.is_empty() || !self.authority.listen.is_empty()
     }
 
     fn refuse_socket(&self, refused: Refused) -> bool {

@@ -95,7 +95,9 @@ fn code(error: OutboundError) -> Error {
         OutboundError::ConnectionTerminated(_) => Error::ConnectionTerminated,
         OutboundError::TlsProtocolError(_) => Error::TlsProtocolError,
         OutboundError::TlsCertificateError(_) => Error::TlsCertificateError,
-        OutboundError::TlsAlertReceived(alert) => Error::TlsAlertReceived { alert_id: Some(alert), alert_message: None },
+        OutboundError::TlsAlertReceived(alert) => {
+            Error::TlsAlertReceived { alert_id: Some(alert), alert_message: None }
+        }
         OutboundError::ResponseTimeout => Error::HttpResponseTimeout,
         OutboundError::ReadTimeout => Error::ConnectionReadTimeout,
         OutboundError::ResponseHeadersTooLarge => Error::HttpResponseHeaderSectionSize(None),

@@ -10,10 +10,10 @@ use wasmtime_wasi_http::p2::bindings as p2;
 use wasmtime_wasi_http::p3::{self, bindings as p3_bindings};
 use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 
+use super::spare::{Exports, Instance, Spare};
 use super::{Handler, Inner, RequestBody};
 use crate::host::{Host, Stdio};
 use crate::invocation::{Invocation, Record, Reporter};
-use super::spare::{Exports, Instance, Spare};
 use crate::meter::{EPOCHS_PER_SLICE, Exhausted};
 use crate::outcome::Outcome;
 use crate::trap;
@@ -154,7 +154,10 @@ fn pass_on(response: http::Response<WasiBody>, answer: Answer) -> Ending {
 }
 
 /// 0.3 guests read scheme and authority from the request's target, which HTTP/1.1 leaves in the `host` header.
-fn with_scheme(mut request: http::Request<RequestBody>, scheme: Scheme) -> wasmtime::Result<http::Request<RequestBody>> {
+fn with_scheme(
+    mut request: http::Request<RequestBody>,
+    scheme: Scheme,
+) -> wasmtime::Result<http::Request<RequestBody>> {
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
     if parts.authority.is_none()
         && let Some(host) = request.headers().get(http::header::HOST)
