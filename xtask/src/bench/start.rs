@@ -16,8 +16,8 @@ use crate::{Result, shell};
 /// Whom the others are compared to.
 pub(super) const PEER: &str = "`wasmtime run hello.cwasm`";
 
-/// The sample that is run: a command that writes one line.
-const GUEST: &str = "hello-command";
+/// The sample that is run: a command that writes three lines.
+const GUEST: &str = "command-c";
 
 /// A small command, from its start to its end, compiled before
 #[derive(Args)]
@@ -108,7 +108,11 @@ fn contenders(project: &Project, programs: &Programs) -> Result<Vec<Contender>> 
     let compiled = folder.join("hello.cwasm");
     shell::run(Command::new(&programs.wasmtime).arg("compile").arg(&guest).arg("-o").arg(&compiled))?;
     let native = folder.join("hello");
-    shell::run(Command::new("cc").args(["-O2", "-o"]).arg(&native).arg(project.root.join("bench").join("hello.c")))?;
+    let source = project.root.join("samples").join(GUEST).join("command.c");
+    shell::run(Command::new("cc").args(["-O2", "-o"]).arg(&native).arg(source))?;
+    // Guests get no environment, and say so.
+    let mut native = Command::new(native);
+    native.env_clear();
 
     let mut coracle = Command::new(&programs.coracle);
     coracle.arg("run").arg(&guest);
@@ -121,6 +125,6 @@ fn contenders(project: &Project, programs: &Programs) -> Result<Vec<Contender>> 
         contender("`coracle run hello.wasm`, cached", coracle),
         contender(PEER, wasmtime),
         contender("`wasmtime run hello.wasm`", uncompiled),
-        contender("native, the same source by the system's compiler", Command::new(native)),
+        contender("native, the same source by the system's compiler", native),
     ])
 }
