@@ -90,11 +90,13 @@ fn build(project: &Project, manifest: &Path) -> Result<PathBuf> {
 fn fuzz(project: &Project, folder: &Path, target: &str, seconds: u32) -> Result {
     // What was found interesting is kept between runs; what breaks is kept to be turned into a test.
     let corpus = project.root.join("fuzz").join("corpus").join(target);
+    // What the tree keeps to start from; libFuzzer reads the folders after the first and leaves them alone.
+    let seeds = project.root.join("fuzz").join("seeds").join(target);
     let artifacts = project.root.join("fuzz").join("artifacts").join(target);
     fs::create_dir_all(&corpus)?;
     fs::create_dir_all(&artifacts)?;
     let mut command = project.command(folder.join(format!("{target}{}", std::env::consts::EXE_SUFFIX)));
-    command.arg(&corpus).arg(format!("-artifact_prefix={}/", artifacts.display()));
+    command.arg(&corpus).arg(&seeds).arg(format!("-artifact_prefix={}/", artifacts.display()));
     command.arg(format!("-max_total_time={seconds}")).arg(format!("-timeout={ONE_INPUT}"));
     command.arg(format!("-rss_limit_mb={MEMORY}")).args(["-print_final_stats=1", "-verbosity=0"]);
     shell::run(&mut command)
