@@ -125,7 +125,7 @@ impl<'a, 'i> Reader<'a, 'i> {
             }
             meant.extend(nearest(name, known()).map(|key| (name, key)));
             if !check.headless {
-                check.fault(key.span(), unknown_key(name, section.noun, known()));
+                check.fault(key.span(), unknown_key(name, section, known()));
             }
         }
         Self { section, table, meant, span }
@@ -194,12 +194,17 @@ impl<'a, 'i> Reader<'a, 'i> {
 }
 
 /// The fault of a key that is not known.
-pub(super) fn unknown_key<'k>(name: &str, noun: &str, known: impl Iterator<Item = &'k str> + Clone) -> SyntaxError {
-    let hint = match nearest(name, known.clone()) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("the keys there are {}", list(known)),
+pub(super) fn unknown_key<'k>(
+    name: &str,
+    section: &Section,
+    known: impl Iterator<Item = &'k str> + Clone,
+) -> SyntaxError {
+    let hint = match (section.neighbour(name), nearest(name, known.clone())) {
+        (Some(neighbour), _) => format!("it belongs under {}", neighbour.title),
+        (None, Some(meant)) => format!("did you mean `{meant}`?"),
+        (None, None) => format!("the keys there are {}", list(known)),
     };
-    SyntaxError::new(format!("`{name}` is not a key of {noun}")).hint(hint)
+    SyntaxError::new(format!("`{name}` is not a key of {}", section.noun)).hint(hint)
 }
 
 /// The words as `a, b and c`.

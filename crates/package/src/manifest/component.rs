@@ -226,7 +226,7 @@ fn read_limits(check: &mut Check<'_>, table: &DeTable<'_>) -> Limits {
                 SyntaxError::new(format!("the limit `{}` is the same for the whole process", name.get_ref()))
                     .hint("leave it out: a component cannot change it")
             } else {
-                unknown_key(name.get_ref(), "limits", known)
+                unknown_key(name.get_ref(), &keys::LIMITS, known)
             };
             check.fault(name.span(), error);
             continue;

@@ -252,8 +252,24 @@ pub(crate) const ROUTE: Section = Section {
 };
 
 /// The limits' keys live beside the limits.
-const LIMITS: Section =
+pub(crate) const LIMITS: Section =
     Section { title: "[component.NAME.limits]", noun: "limits", about: "What the component may use.", keys: &[] };
+
+impl Section {
+    /// Whether the table has the key.
+    fn has(&self, key: &str) -> bool {
+        self.keys.iter().any(|doc| doc.key == key) || (self.title == LIMITS.title && limit::Key::find(key).is_some())
+    }
+
+    /// The table beside or below this one that has the key: where it was probably meant to stand.
+    pub(super) fn neighbour(&self, key: &str) -> Option<&'static Section> {
+        const ROOTS: &[Section] = &[ROOT, APP];
+        const COMPONENTS: &[Section] = &[COMPONENT, GRANTS, LIMITS, REUSE];
+        let family =
+            [ROOTS, COMPONENTS].into_iter().find(|family| family.iter().any(|section| section.title == self.title))?;
+        family.iter().find(|section| section.title != self.title && section.has(key))
+    }
+}
 
 pub(super) const SECTIONS: &[Section] =
     &[ROOT, APP, VARIABLE, SECRET, COMPONENT, GRANTS, VARIABLE_VALUE, KEYVALUE_VALUE, REUSE, LIMITS, ROUTE];

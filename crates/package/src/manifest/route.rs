@@ -169,7 +169,7 @@ fn read_host(text: &str) -> Result<String, SyntaxError> {
     }
     if let Some((host, port)) = text.rsplit_once(':')
         && port.parse::<u16>().is_ok()
-        && !host.contains(':')
+        && (!host.contains(':') || host.ends_with(']'))
     {
         return Err(SyntaxError::new(format!("the host {text:?} has a port"))
             .hint(format!("write `{host}`: the server's address has the port")));
