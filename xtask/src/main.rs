@@ -7,6 +7,7 @@
 mod bench;
 mod check;
 mod fuzz;
+mod guests;
 mod packages;
 mod project;
 mod reference;
@@ -37,6 +38,7 @@ enum Task {
     Bench(bench::Arguments),
     Check(check::Arguments),
     Fuzz(fuzz::Arguments),
+    Guests(guests::Arguments),
     Reference(reference::Arguments),
     Test(test::Arguments),
 }
@@ -58,6 +60,7 @@ fn run(task: Task) -> Result {
         Task::Bench(arguments) => bench::run(&project, &arguments),
         Task::Check(arguments) => check::run(&project, &arguments),
         Task::Fuzz(arguments) => fuzz::run(&project, &arguments),
+        Task::Guests(arguments) => guests::run(&project, &arguments),
         Task::Reference(arguments) => reference::run(&project, &arguments),
         Task::Test(arguments) => test::run(&project, &arguments),
     }

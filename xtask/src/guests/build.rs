@@ -1,0 +1,118 @@
+//! Building one sample when it is not up to date.
+
+use std::path::Path;
+
+use super::samples::{self, Recipe, Sample};
+use super::step::Step;
+use super::{c, go, javascript, npm, python, rust};
+use crate::Result;
+use crate::project::Project;
+
+/// Builds samples, and gets each toolchain when the first sample needs it.
+pub(crate) struct Builder<'a> {
+    project: &'a Project,
+    force: bool,
+    rust: Option<rust::Toolchain>,
+    c: Option<c::Toolchain>,
+    go: Option<go::Toolchain>,
+    python: Option<python::Toolchain>,
+    npm: Option<npm::Npm>,
+}
+
+impl<'a> Builder<'a> {
+    /// A builder that has no toolchain yet.
+    pub(crate) fn new(project: &'a Project, force: bool) -> Self {
+        Self { project, force, rust: None, c: None, go: None, python: None, npm: None }
+    }
+
+    /// Builds a sample to its place unless it is there already. True when it was built.
+    pub(crate) fn build(&mut self, sample: &Sample) -> Result<bool> {
+        // What is kept in the tree keeps its stamp there too: a fresh clone is up to date, and needs no toolchain.
+        let stamps = if sample.is_kept() { samples::folder(self.project) } else { self.project.tools() };
+        let output = sample.component(self.project);
+        let step = Step::new(stamps.join("stamps").join(sample.name), format!("build {}", sample.name));
+        self.step(step, sample, &output)
+    }
+
+    /// Builds a sample that is kept in the tree to another place, whatever lies in the tree.
+    pub(crate) fn rebuild(&mut self, sample: &Sample, output: &Path) -> Result<bool> {
+        let stamp = self.project.tools().join("stamps").join("rebuilt").join(sample.name);
+        let version = self.toolchain(sample)?;
+        self.step(Step::new(stamp, format!("rebuild {}", sample.name)).input(version), sample, output)
+    }
+
+    fn step(&mut self, step: Step, sample: &Sample, output: &Path) -> Result<bool> {
+        let mut step = step.force(self.force).source(&sample.folder(self.project))?.output(output);
+        if !sample.is_kept() {
+            step = step.input(self.toolchain(sample)?);
+        }
+        for shared in shared(sample.recipe) {
+            step = step.source(&samples::folder(self.project).join(shared))?;
+        }
+        step.run(|| self.work(sample, output))
+    }
+
+    fn work(&mut self, sample: &Sample, output: &Path) -> Result {
+        let project = self.project;
+        match sample.recipe {
+            Recipe::Rust => self.rust()?.build(project, sample, output),
+            Recipe::CModule => self.c()?.build_module(project, sample, output),
+            Recipe::C => self.c()?.build_component(project, sample, output),
+            Recipe::GoModule => self.go()?.build_module(project, sample, output),
+            Recipe::Go => self.go()?.build_component(project, sample, output),
+            Recipe::Python { world } => self.python()?.build(project, sample, world, output),
+            Recipe::JavaScript => javascript::build_component(self.npm()?, project, sample, output),
+            Recipe::JavaScriptLibrary => javascript::build_library(self.npm()?, project, sample, output),
+        }
+    }
+
+    /// What tells the toolchain of a sample from another version of it.
+    fn toolchain(&mut self, sample: &Sample) -> Result<String> {
+        match sample.recipe {
+            Recipe::Rust => self.rust()?.version(),
+            Recipe::CModule | Recipe::C => self.c()?.version(),
+            Recipe::GoModule | Recipe::Go => self.go()?.version(),
+            Recipe::Python { .. } => Ok(self.python()?.version()),
+            Recipe::JavaScript | Recipe::JavaScriptLibrary => self.npm()?.version(),
+        }
+    }
+
+    fn rust(&mut self) -> Result<&rust::Toolchain> {
+        once(&mut self.rust, || rust::Toolchain::get(self.project))
+    }
+
+    fn c(&mut self) -> Result<&c::Toolchain> {
+        once(&mut self.c, || c::Toolchain::get(self.project))
+    }
+
+    fn go(&mut self) -> Result<&go::Toolchain> {
+        once(&mut self.go, || go::Toolchain::get(self.project))
+    }
+
+    fn python(&mut self) -> Result<&python::Toolchain> {
+        once(&mut self.python, || python::Toolchain::get(self.project))
+    }
+
+    fn npm(&mut self) -> Result<&npm::Npm> {
+        once(&mut self.npm, || npm::Npm::get(self.project))
+    }
+}
+
+/// What lies beside a sample's own folder and is an input of its build.
+fn shared(recipe: Recipe) -> &'static [&'static str] {
+    match recipe {
+        Recipe::Rust => &["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "http-rust"],
+        Recipe::CModule | Recipe::JavaScriptLibrary => &[],
+        Recipe::C => &["bindings/c", "wit"],
+        Recipe::GoModule => &["go.mod"],
+        Recipe::Go => &["go.mod", "bindings/go", "wit"],
+        Recipe::Python { .. } | Recipe::JavaScript => &["wit"],
+    }
+}
+
+fn once<T>(slot: &mut Option<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+    if slot.is_none() {
+        *slot = Some(make()?);
+    }
+    slot.as_ref().ok_or_else(|| "a toolchain was lost".into())
+}

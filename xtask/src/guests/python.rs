@@ -1,0 +1,36 @@
+//! Guests in Python: `app.py` by componentize-py.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::samples::{self, Sample};
+use super::{component, pinned, pypi};
+use crate::project::Project;
+use crate::{Result, shell};
+
+/// componentize-py, which brings the Python that runs inside components.
+pub(crate) struct Toolchain {
+    package: PathBuf,
+}
+
+impl Toolchain {
+    /// Fetches it from PyPI: it is bound to no system.
+    pub(crate) fn get(project: &Project) -> Result<Self> {
+        Ok(Self { package: pypi::fetch(project, pinned::COMPONENTIZE_PY)? })
+    }
+
+    /// What tells this toolchain from another.
+    pub(crate) fn version(&self) -> String {
+        pinned::COMPONENTIZE_PY.to_owned()
+    }
+
+    /// Builds a component for a world of `samples/wit`.
+    pub(crate) fn build(&self, project: &Project, sample: &Sample, world: &str, output: &Path) -> Result {
+        let mut python = Command::new(pypi::python()?);
+        python.env("PYTHONPATH", &self.package).args(["-c", "from componentize_py import script; script()"]);
+        python.arg("--wit-path").arg(samples::folder(project).join("wit")).args(["--world", world, "--quiet"]);
+        python.arg("componentize").arg("--python-path").arg(sample.folder(project));
+        shell::run(python.arg("app").arg("--output").arg(output))?;
+        component::name(output, "Python")
+    }
+}
