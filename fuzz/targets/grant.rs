@@ -6,7 +6,9 @@ use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
 use coracle_package::digest::Digest;
-use coracle_package::grant::{Assignment, DirGrant, HostPattern, KeyValueBackend, KeyValueGrant, NetGrant, Ports, parse_listen};
+use coracle_package::grant::{
+    Assignment, DirGrant, HostPattern, KeyValueBackend, KeyValueGrant, NetGrant, Ports, parse_listen,
+};
 use coracle_package::limit::{KEYS, Limits};
 use coracle_package::unit::{format_duration, format_size, parse_duration, parse_size};
 use libfuzzer_sys::fuzz_target;

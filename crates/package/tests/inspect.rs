@@ -95,6 +95,40 @@ fn producers_tell_the_language() {
     assert_eq!(inspect(b"(module)").unwrap().language, None);
 }
 
+/// The samples that the tree keeps are what real toolchains emit.
+#[test]
+fn the_samples_in_the_tree_are_told_apart() {
+    let expected = [
+        ("command-c", "C", "command for WASI 0.1"),
+        ("command-rust", "Rust", "command for WASI 0.2"),
+        ("echo-rust", "Rust", "HTTP function for WASI 0.2"),
+        ("hello-c", "C", "HTTP function for WASI 0.2"),
+        ("hello-rust", "Rust", "HTTP function for WASI 0.2"),
+        ("hello-rust-p3", "Rust", "HTTP function for WASI 0.3"),
+        ("montecarlo", "C", "HTTP function for WASI 0.2"),
+        ("thumbnail", "Rust", "HTTP function for WASI 0.2"),
+    ];
+    for (name, language, world) in expected {
+        let guest = sample(name);
+        assert_eq!(guest.language.as_deref(), Some(language), "{name}: {:?}", guest.producers);
+        assert!(guest.world.to_string().starts_with(world), "{name}: {}", guest.world);
+    }
+}
+
+#[test]
+fn samples_that_touch_something_say_so() {
+    let wants = |name: &str, kinds: &[Capability]| kinds.iter().all(|kind| sample(name).capabilities.contains(kind));
+    assert!(wants("probe-rust", &[Capability::Files, Capability::Sockets, Capability::OutboundHttp]));
+    assert!(wants("store-rust", &[Capability::KeyValue, Capability::Config, Capability::Logging]));
+    assert!(sample("hello-c").capabilities.is_empty());
+}
+
+fn sample(name: &str) -> Inspection {
+    let file = format!("{}/../../samples/{name}/{name}.wasm", env!("CARGO_MANIFEST_DIR"));
+    let bytes = std::fs::read(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
+    inspect(&bytes).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
 #[test]
 fn size_and_digest_are_those_of_the_binary_form() {
     let bytes = binary(b"(module)").unwrap().into_owned();
