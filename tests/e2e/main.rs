@@ -1,6 +1,7 @@
 //! The `coracle` program over real sockets, with real guests.
 
 mod errors;
+mod grants;
 mod lifecycle;
 mod operator;
 mod streaming;
