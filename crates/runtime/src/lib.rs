@@ -5,14 +5,21 @@
 //! [`Outcome`] and what it cost.
 
 mod authority;
+pub mod cache;
+pub mod command;
 pub mod compile;
 mod engine;
 mod host;
 pub mod http;
 mod invocation;
+pub mod invoke;
 mod log;
 mod meter;
+mod module;
 mod outcome;
+mod profile;
+mod session;
+mod stack;
 mod trap;
 
 pub use authority::{Authority, AuthorityError, Resolution};
@@ -20,3 +27,5 @@ pub use engine::{Engine, EngineError, EngineOptions};
 pub use invocation::{Observer, Record, Refusal};
 pub use log::{GuestLog, LogLevel, LogStream};
 pub use outcome::{Outcome, TrapKind};
+pub use session::{Cancel, Finished, Observation};
+pub use stack::{CallStack, Frame};

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use coracle_package::grant::Grants;
 use coracle_package::limit::Limits;
 use coracle_package::manifest::Reuse;
-use coracle_runtime::compile::Code;
+use coracle_runtime::compile;
 use coracle_runtime::http::{Call, Failure, Function, RequestBody, RequestBodyError, ResponseBody};
 use coracle_runtime::{Authority, Engine, EngineOptions, Observer, Outcome, Record, Resolution, TrapKind};
 use http_body_util::{BodyExt, Full};
@@ -25,7 +25,7 @@ fn function(name: &str, limits: Limits) -> Function {
 
 fn function_with(name: &str, limits: Limits, reuse: Option<Reuse>) -> Function {
     let engine = Engine::new(EngineOptions::server(8)).unwrap();
-    let code = Code::compile(&engine, &sample(name)).unwrap();
+    let code = compile::load(&engine, None, &sample(name), &()).unwrap();
     let none = std::collections::BTreeMap::new();
     let secrets = std::collections::BTreeMap::new();
     let resolution = Resolution {

@@ -1,0 +1,68 @@
+//! Core modules as they are: WASI preview 1 without an adapter between, so that exit codes and errors are the guest's own.
+
+use std::sync::Arc;
+
+use wasmtime::{ExternType, Linker, Module, Store};
+use wasmtime_wasi::p1::{self, WasiP1Ctx};
+
+use crate::authority::Authority;
+use crate::command::StartError;
+use crate::engine::Engine;
+use crate::host::{self, Network, Stdio};
+use crate::invocation::{Current, Invocation};
+use crate::meter::{EPOCHS_PER_SLICE, Limiter};
+
+/// The export by which a command is started.
+pub(crate) const START: &str = "_start";
+
+/// The export by which a library prepares itself before its first call.
+pub(crate) const INITIALIZE: &str = "_initialize";
+
+/// The state of one store of a core module.
+pub(crate) struct Preview1 {
+    wasi: WasiP1Ctx,
+    limiter: Limiter,
+    current: Arc<Current>,
+}
+
+impl Preview1 {
+    pub(crate) fn store(
+        engine: &Engine,
+        authority: &Arc<Authority>,
+        invocation: &Arc<Invocation>,
+        arguments: &[String],
+    ) -> wasmtime::Result<Store<Self>> {
+        let limits = &authority.limits;
+        let current = Arc::new(Current::new(Arc::clone(invocation)));
+        let network = Arc::new(Network::new(Arc::clone(authority), Arc::clone(&current)));
+        let wasi = host::wasi(authority, &current, &network, Stdio::Inherit, arguments)?.build_p1();
+        let limiter = Limiter::new(Arc::clone(&current), limits);
+        let mut store = Store::new(engine.wasm(), Self { wasi, limiter, current });
+        store.limiter(|state| &mut state.limiter);
+        store.set_epoch_deadline(EPOCHS_PER_SLICE);
+        store.epoch_deadline_callback(|store| Ok(store.data().current.get().meter.check()?));
+        store.set_hostcall_fuel(usize::try_from(limits.call_bytes).unwrap_or(usize::MAX));
+        if let (true, Some(fuel)) = (engine.options().fuel, limits.fuel) {
+            store.set_fuel(fuel)?;
+        }
+        Ok(store)
+    }
+}
+
+/// Everything that a core module may import.
+pub(crate) fn link(engine: &Engine, module: &Module) -> Result<Linker<Preview1>, StartError> {
+    let mut linker = Linker::new(engine.wasm());
+    p1::add_to_linker_async(&mut linker, |state: &mut Preview1| &mut state.wasi).map_err(StartError::Engine)?;
+    let missing = module.imports().find(|import| {
+        let known = matches!(import.ty(), ExternType::Func(_)) && is_preview1(import.module());
+        !known
+    });
+    match missing {
+        Some(import) => Err(StartError::Import { name: format!("{}.{}", import.module(), import.name()) }),
+        None => Ok(linker),
+    }
+}
+
+fn is_preview1(module: &str) -> bool {
+    matches!(module, "wasi_snapshot_preview1")
+}

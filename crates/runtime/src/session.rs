@@ -1,0 +1,167 @@
+//! One guest in a process of its own, from its store to its end: under its limits, on the clock where one is needed, and
+//! with what is kept of it when it fails.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use wasmtime::{Store, WasmCoreDump};
+use wasmtime_wasi::I32Exit;
+
+use crate::authority::Authority;
+use crate::engine::Engine;
+use crate::invocation::{Invocation, Record};
+use crate::meter::{Exhausted, Metered};
+use crate::outcome::Outcome;
+use crate::profile::Profiler;
+use crate::stack::CallStack;
+use crate::trap;
+
+/// The code that a guest leaves with when it says that it failed and nothing more exact.
+const FAILURE: i32 = 1;
+
+/// Completes when somebody wants the guest to end.
+pub type Cancel = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What is wanted of a run besides its result.
+#[derive(Default)]
+pub struct Observation {
+    /// The guest's name, in its profile and core dump.
+    pub name: String,
+    /// Whether to take a profile.
+    pub profile: bool,
+    /// Ends the guest early.
+    pub cancel: Option<Cancel>,
+}
+
+/// How a guest ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its outcome and what it cost.
+    pub record: Record,
+    /// The code it left with, if it left by itself.
+    pub exit_code: Option<i32>,
+    /// Where it was when it was stopped, if it did not leave by itself.
+    pub stack: Option<CallStack>,
+    /// Why it was stopped, in one line.
+    pub reason: Option<String>,
+    /// A picture of its memory, if the engine takes one of a guest that traps.
+    pub coredump: Option<Vec<u8>>,
+    /// Its profile, if one was wanted.
+    pub profile: Option<Vec<u8>>,
+}
+
+/// Raised in place of the guest's own end when its end was asked for.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the guest was told to end")]
+struct Cancelled;
+
+/// A store, and all that watches over it.
+pub(crate) struct Session<T: 'static> {
+    engine: Engine,
+    pub(crate) store: Store<T>,
+    invocation: Arc<Invocation>,
+    profiler: Option<Profiler>,
+    observation: Observation,
+}
+
+impl<T: Send> Session<T> {
+    pub(crate) fn new(
+        engine: &Engine,
+        mut store: Store<T>,
+        invocation: Arc<Invocation>,
+        profiler: Option<Profiler>,
+        observation: Observation,
+    ) -> Self {
+        if let Some(profiler) = &profiler {
+            profiler.watch(&mut store, &invocation);
+        }
+        Self { engine: engine.clone(), store, invocation, profiler, observation }
+    }
+
+    /// Runs `guest` until it ends or has to.
+    pub(crate) async fn run<R>(
+        mut self,
+        authority: &Authority,
+        guest: impl AsyncFnOnce(&mut Store<T>) -> wasmtime::Result<R>,
+    ) -> (Finished, Option<R>) {
+        let limits = &authority.limits;
+        let timed = limits.cpu_time.is_some() || limits.wall_time.is_some();
+        // Without a clock a guest is never interrupted: it has the process to itself.
+        let watched = timed || self.profiler.is_some() || self.observation.cancel.is_some();
+        let clock = watched.then(|| self.engine.run_clock());
+        let running = Metered::new(Arc::clone(&self.invocation), guest(&mut self.store));
+        let deadline = self.invocation.meter.wall_deadline();
+        let cancel = self.observation.cancel.take();
+        let result = tokio::select! {
+            biased;
+            () = cancelled(cancel) => Err(Cancelled.into()),
+            result = running => result,
+            () = passed(deadline) => Err(Exhausted::Wall.into()),
+        };
+        drop(clock);
+        self.finish(result)
+    }
+
+    fn finish<R>(mut self, result: wasmtime::Result<R>) -> (Finished, Option<R>) {
+        let profile = self.profiler.take().and_then(Profiler::finish);
+        let error = match result {
+            Ok(value) => {
+                let record = self.invocation.record(Outcome::Ok, None);
+                let finished =
+                    Finished { record, exit_code: Some(0), stack: None, reason: None, coredump: None, profile };
+                return (finished, Some(value));
+            }
+            Err(error) => error,
+        };
+        let exit_code = error.downcast_ref::<I32Exit>().map(|exit| exit.0);
+        let outcome = match error.downcast_ref::<Cancelled>() {
+            Some(Cancelled) => Outcome::Cancelled,
+            None => trap::classify(&error, &self.invocation),
+        };
+        let coredump = match (exit_code, error.downcast_ref::<WasmCoreDump>()) {
+            (None, Some(dump)) => Some(dump.serialize(&mut self.store, &self.observation.name)),
+            _ => None,
+        };
+        let left = exit_code.is_some();
+        let finished = Finished {
+            record: self.invocation.record(outcome, (!left).then(|| trap::describe(&error))),
+            exit_code,
+            stack: (!left).then(|| CallStack::of(&error)).flatten(),
+            reason: (!left).then(|| reason(&error)),
+            coredump,
+            profile,
+        };
+        (finished, None)
+    }
+}
+
+impl Finished {
+    /// The end of a guest whose own result says that it failed.
+    pub(crate) fn failed(mut self) -> Self {
+        self.record.outcome = Outcome::GuestError;
+        self.exit_code = Some(FAILURE);
+        self
+    }
+}
+
+/// The innermost message, without the prefix that says what the reader knows.
+fn reason(error: &wasmtime::Error) -> String {
+    let message = error.root_cause().to_string();
+    message.strip_prefix("wasm trap: ").map_or_else(|| message.clone(), str::to_owned)
+}
+
+/// Completes when `cancel` does; never, without one.
+async fn cancelled(cancel: Option<Cancel>) {
+    match cancel {
+        Some(cancel) => cancel.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Completes at `deadline`; never, without one.
+async fn passed(deadline: Option<std::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,85 @@
+//! A guest's own call stack, in names that its author knows.
+
+use std::fmt;
+
+use wasmtime::{FrameInfo, WasmBacktrace};
+
+/// The calls that were under way when a guest was stopped, the innermost first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallStack {
+    /// The calls.
+    pub frames: Vec<Frame>,
+}
+
+/// One call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// The function's name as its author wrote it, if the module has names.
+    pub function: Option<String>,
+    /// The function's index in its module.
+    pub index: u32,
+    /// The module's name, if it has one.
+    pub module: Option<String>,
+    /// Where in the module's file, in bytes.
+    pub offset: Option<usize>,
+}
+
+impl CallStack {
+    /// The call stack that the engine attached to an error, if it did.
+    pub(crate) fn of(error: &wasmtime::Error) -> Option<Self> {
+        let frames: Vec<Frame> = error.downcast_ref::<WasmBacktrace>()?.frames().iter().map(Frame::from).collect();
+        (!frames.is_empty()).then_some(Self { frames })
+    }
+}
+
+impl From<&FrameInfo> for Frame {
+    fn from(frame: &FrameInfo) -> Self {
+        Self {
+            function: frame.func_name().map(demangle),
+            index: frame.func_index(),
+            module: frame.module().name().map(str::to_owned),
+            offset: frame.module_offset(),
+        }
+    }
+}
+
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.function {
+            Some(function) => f.write_str(function)?,
+            None => write!(f, "function {}", self.index)?,
+        }
+        let module = self.module.as_deref().unwrap_or("module");
+        match self.offset {
+            Some(offset) => write!(f, " ({module}+{offset:#x})"),
+            None => write!(f, " ({module})"),
+        }
+    }
+}
+
+/// A linker's symbol as its author wrote it: Rust's and C++'s are encoded, other languages' are not.
+fn demangle(symbol: &str) -> String {
+    if let Ok(name) = rustc_demangle::try_demangle(symbol) {
+        return format!("{name:#}");
+    }
+    if symbol.starts_with("_Z")
+        && let Ok(name) = cpp_demangle::Symbol::new(symbol)
+        && let Ok(name) = name.demangle()
+    {
+        return name;
+    }
+    symbol.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_source() {
+        assert_eq!(demangle("_ZN4core9panicking5panic17h0123456789abcdefE"), "core::panicking::panic");
+        assert_eq!(demangle("_RNvCs1234_7mycrate3foo"), "mycrate::foo");
+        assert_eq!(demangle("_ZNSt6vectorIiSaIiEE9push_backERKi"), "std::vector<int, std::allocator<int> >::push_back(int const&)");
+        assert_eq!(demangle("main.main"), "main.main");
+    }
+}
