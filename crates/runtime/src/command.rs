@@ -118,7 +118,7 @@ async fn run_module(
     authority: &Authority,
     session: Session<Preview1>,
 ) -> Result<Finished, StartError> {
-    let linker = module::link(engine, module)?;
+    let linker = module::link(engine, module, authority)?;
     let (finished, _) = session
         .run(authority, async |store| {
             let instance = linker.instantiate_async(&mut *store, module).await?;

@@ -294,7 +294,8 @@ fn invalid(kind: CodeKind, binary: &[u8], error: &wasmtime::Error) -> CompileErr
 
 /// The engine's message with the place behind the rule: what is wrong comes first.
 fn place_last(message: &str) -> String {
-    let placed = message.strip_prefix("Invalid input WebAssembly code at offset ").and_then(|rest| rest.split_once(": "));
+    let placed =
+        message.strip_prefix("Invalid input WebAssembly code at offset ").and_then(|rest| rest.split_once(": "));
     placed.map_or_else(|| message.to_owned(), |(offset, rule)| format!("{rule} (at byte {offset})"))
 }
 

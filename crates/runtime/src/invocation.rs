@@ -51,6 +51,8 @@ pub enum Refusal {
     Request(net::Refused),
     /// A socket that listens here.
     Listen(SocketAddr),
+    /// The folders themselves: it asked for them and was granted none.
+    Folders,
     /// A path outside of the granted folders, or a change below a read-only one.
     Path(String),
     /// A configuration variable.

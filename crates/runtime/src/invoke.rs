@@ -106,7 +106,7 @@ async fn invoke_module(
     parameters: &[Val],
 ) -> Result<(Finished, Option<String>), InvokeError> {
     writable(&export.results, &export.signature())?;
-    let linker = module::link(engine, module)?;
+    let linker = module::link(engine, module, authority)?;
     Ok(session
         .run(authority, async |store| {
             let instance = linker.instantiate_async(&mut *store, module).await?;

@@ -8,6 +8,7 @@ mod authority;
 pub mod cache;
 pub mod command;
 pub mod compile;
+pub mod diagnose;
 mod engine;
 mod host;
 pub mod http;

@@ -2,15 +2,21 @@
 
 use std::sync::Arc;
 
-use wasmtime::{ExternType, Linker, Module, Store};
+use wasmtime::{Caller, ExternType, Linker, Module, Store};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 
 use crate::authority::Authority;
 use crate::command::StartError;
 use crate::engine::Engine;
 use crate::host::{self, Network, Stdio};
-use crate::invocation::{Current, Invocation};
+use crate::invocation::{Current, Invocation, Refusal};
 use crate::meter::{EPOCHS_PER_SLICE, Limiter};
+
+/// The module that preview 1 is imported from.
+const PREVIEW1: &str = "wasi_snapshot_preview1";
+
+/// Preview 1's `EBADF`: there is no such descriptor. A guest counts its folders until it meets this.
+const BAD_DESCRIPTOR: i32 = 8;
 
 /// The export by which a command is started.
 pub(crate) const START: &str = "_start";
@@ -50,19 +56,25 @@ impl Preview1 {
 }
 
 /// Everything that a core module may import.
-pub(crate) fn link(engine: &Engine, module: &Module) -> Result<Linker<Preview1>, StartError> {
+pub(crate) fn link(engine: &Engine, module: &Module, authority: &Authority) -> Result<Linker<Preview1>, StartError> {
     let mut linker = Linker::new(engine.wasm());
     p1::add_to_linker_async(&mut linker, |state: &mut Preview1| &mut state.wasi).map_err(StartError::Engine)?;
     let missing = module.imports().find(|import| {
-        let known = matches!(import.ty(), ExternType::Func(_)) && is_preview1(import.module());
+        let known = matches!(import.ty(), ExternType::Func(_)) && import.module() == PREVIEW1;
         !known
     });
+    if authority.directories.is_empty() {
+        // WASI's own answer would be the same. It is given here so that the host sees that folders were asked for.
+        linker
+            .allow_shadowing(true)
+            .func_wrap(PREVIEW1, "fd_prestat_get", |caller: Caller<'_, Preview1>, _: i32, _: i32| {
+                caller.data().current.get().refuse(Refusal::Folders);
+                BAD_DESCRIPTOR
+            })
+            .map_err(StartError::Engine)?;
+    }
     match missing {
         Some(import) => Err(StartError::Import { name: format!("{}.{}", import.module(), import.name()) }),
         None => Ok(linker),
     }
-}
-
-fn is_preview1(module: &str) -> bool {
-    matches!(module, "wasi_snapshot_preview1")
 }

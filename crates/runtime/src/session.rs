@@ -4,20 +4,25 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use wasmtime::{Store, WasmCoreDump};
+use wasmtime::{Store, Trap, WasmCoreDump};
 use wasmtime_wasi::I32Exit;
 
 use crate::authority::Authority;
+use crate::compile::Code;
 use crate::engine::Engine;
 use crate::invocation::{Invocation, Record};
 use crate::meter::{Exhausted, Metered};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, TrapKind};
 use crate::profile::Profiler;
 use crate::stack::CallStack;
 use crate::trap;
 
 /// The code that a guest leaves with when it says that it failed and nothing more exact.
 const FAILURE: i32 = 1;
+
+/// Toolchains of mid-2026 called themselves 0.3 and passed asynchronous calls in another way.
+const OLD_ABI_HINT: &str =
+    "components for WASI 0.3 that were built before it was final trap like this: build it again with current tools";
 
 /// Completes when somebody wants the guest to end.
 pub type Cancel = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -44,6 +49,8 @@ pub struct Finished {
     pub stack: Option<CallStack>,
     /// Why it was stopped, in one line.
     pub reason: Option<String>,
+    /// Whether what it used up was fuel.
+    pub out_of_fuel: bool,
     /// A picture of its memory, if the engine takes one of a guest that traps.
     pub coredump: Option<Vec<u8>>,
     /// Its profile, if one was wanted.
@@ -54,6 +61,11 @@ pub struct Finished {
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the guest was told to end")]
 struct Cancelled;
+
+/// Raised in place of the guest's own end when the host panicked; the panic has been reported where it happened.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the host panicked")]
+struct HostPanicked;
 
 /// A store, and all that watches over it.
 pub(crate) struct Session<T: 'static> {
@@ -95,7 +107,7 @@ impl<T: Send> Session<T> {
         let result = tokio::select! {
             biased;
             () = cancelled(cancel) => Err(Cancelled.into()),
-            result = running => result,
+            result = running => result.unwrap_or_else(|| Err(HostPanicked.into())),
             () = passed(deadline) => Err(Exhausted::Wall.into()),
         };
         drop(clock);
@@ -107,16 +119,26 @@ impl<T: Send> Session<T> {
         let error = match result {
             Ok(value) => {
                 let record = self.invocation.record(Outcome::Ok, None);
-                let finished =
-                    Finished { record, exit_code: Some(0), stack: None, reason: None, coredump: None, profile };
+                let finished = Finished {
+                    record,
+                    exit_code: Some(0),
+                    stack: None,
+                    reason: None,
+                    out_of_fuel: false,
+                    coredump: None,
+                    profile,
+                };
                 return (finished, Some(value));
             }
             Err(error) => error,
         };
         let exit_code = error.downcast_ref::<I32Exit>().map(|exit| exit.0);
-        let outcome = match error.downcast_ref::<Cancelled>() {
-            Some(Cancelled) => Outcome::Cancelled,
-            None => trap::classify(&error, &self.invocation),
+        let outcome = if error.is::<Cancelled>() {
+            Outcome::Cancelled
+        } else if error.is::<HostPanicked>() {
+            Outcome::HostError
+        } else {
+            trap::classify(&error, &self.invocation)
         };
         let coredump = match (exit_code, error.downcast_ref::<WasmCoreDump>()) {
             (None, Some(dump)) => Some(dump.serialize(&mut self.store, &self.observation.name)),
@@ -128,6 +150,7 @@ impl<T: Send> Session<T> {
             exit_code,
             stack: (!left).then(|| CallStack::of(&error)).flatten(),
             reason: (!left).then(|| reason(&error)),
+            out_of_fuel: error.downcast_ref::<Trap>() == Some(&Trap::OutOfFuel),
             coredump,
             profile,
         };
@@ -136,6 +159,19 @@ impl<T: Send> Session<T> {
 }
 
 impl Finished {
+    /// What to do about a guest that was stopped, if that is known.
+    #[must_use]
+    pub fn hint(&self, engine: &Engine, code: &Code) -> Option<&'static str> {
+        let Outcome::Trap(TrapKind::ComponentModel | TrapKind::Other) = self.record.outcome else { return None };
+        let Code::Component(component) = code else { return None };
+        let ty = component.component_type();
+        let asynchronous = ty
+            .imports(engine.wasm())
+            .chain(ty.exports(engine.wasm()))
+            .any(|(name, _)| name.rsplit_once('@').is_some_and(|(_, version)| version.starts_with("0.3.")));
+        asynchronous.then_some(OLD_ABI_HINT)
+    }
+
     /// The end of a guest whose own result says that it failed.
     pub(crate) fn failed(mut self) -> Self {
         self.record.outcome = Outcome::GuestError;

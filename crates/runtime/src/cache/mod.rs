@@ -27,8 +27,8 @@ use std::time::{Duration, SystemTime};
 pub use prune::{Entry, Prune, Pruned};
 
 use crate::compile::{Code, CodeKind, CompileError};
-pub(crate) use key::Key;
 use coracle_package::digest::Digest;
+pub(crate) use key::Key;
 use record::{Record, Stamp};
 pub(crate) use source::Source;
 

@@ -1,0 +1,30 @@
+//! One file for each verb.
+
+pub(crate) mod cache;
+pub(crate) mod completions;
+pub(crate) mod run;
+
+use clap::Subcommand;
+
+use crate::environment::Environment;
+use crate::error::{Exit, Failure};
+
+/// What `coracle` can do.
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    Run(Box<run::Arguments>),
+    Cache(cache::Arguments),
+    Completions(completions::Arguments),
+    Man(completions::ManArguments),
+}
+
+impl Verb {
+    pub(crate) fn execute(self, environment: &Environment) -> Result<Exit, Failure> {
+        match self {
+            Self::Run(arguments) => run::execute(&arguments, environment),
+            Self::Cache(arguments) => cache::execute(&arguments, environment),
+            Self::Completions(arguments) => completions::execute(&arguments),
+            Self::Man(arguments) => completions::man(&arguments),
+        }
+    }
+}
