@@ -4,6 +4,7 @@ mod errors;
 mod grants;
 mod lifecycle;
 mod operator;
+mod run;
 mod streaming;
 mod transport;
 

@@ -176,6 +176,10 @@ pub(crate) fn from_clap(error: &clap::Error) -> Result<Exit, Failure> {
         failure = failure.hint(line.strip_prefix("tip: ").unwrap_or(line));
     }
     if let Some(usage) = usage.next() {
+        let unexplained = failure.faults.iter().all(|fault| fault.hints.is_empty());
+        if error.kind() == ErrorKind::UnknownArgument && unexplained && usage.contains("[-- ") {
+            failure = failure.hint("arguments for the guest go after `--`");
+        }
         failure = failure.hint(format!("usage: {usage}"));
     }
     Err(failure)

@@ -78,7 +78,7 @@ pub enum CompileError {
     },
     /// The bytes are neither WebAssembly nor its text form.
     #[error("it is not WebAssembly but {0}")]
-    NotWasm(&'static str),
+    NotWasm(Guess),
     /// The text form has a fault.
     #[error("{message}")]
     Text {
@@ -111,10 +111,7 @@ impl CompileError {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::NotWasm(COMPILED) => {
-                Some("give the component itself; Coracle keeps compiled code in a cache of its own")
-            }
-            Self::NotWasm(_) => Some("build it for WebAssembly first, for example with --target wasm32-wasip2"),
+            Self::NotWasm(what) => what.hint(),
             Self::Invalid { release_candidate: true, .. } => Some(RELEASE_CANDIDATE_HINT),
             Self::TooLarge { .. } => Some("strip its debug information, for example with `wasm-tools strip`"),
             _ => None,
@@ -183,7 +180,7 @@ fn compile(
         Form::Binary(kind) => (kind, bytes),
         Form::Text(text) => {
             assembled = assemble(text)?;
-            let Form::Binary(kind) = detect(&assembled)? else { return Err(CompileError::NotWasm("text")) };
+            let Form::Binary(kind) = detect(&assembled)? else { return Err(CompileError::NotWasm(Guess::Text)) };
             (kind, assembled.as_slice())
         }
     };
@@ -241,31 +238,72 @@ enum Form<'a> {
     Text(&'a str),
 }
 
-/// What compiled code is called when it is given in place of a component.
-const COMPILED: &str = "native code";
+/// What a file is taken for that is not WebAssembly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guess {
+    /// Nothing.
+    Empty,
+    /// The beginning of WebAssembly, or a version of it that is not known.
+    Truncated,
+    /// A program or library for some processor.
+    NativeCode,
+    /// An archive or a compressed file.
+    Compressed,
+    /// A script for a shell or an interpreter.
+    Script,
+    /// A web page or other markup.
+    Markup,
+    /// Other text.
+    Text,
+    /// Other bytes.
+    Data,
+}
+
+impl fmt::Display for Guess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "an empty file",
+            Self::Truncated => "the beginning of a WebAssembly file, or one of an unknown version",
+            Self::NativeCode => "native code",
+            Self::Compressed => "a compressed file",
+            Self::Script => "a script",
+            Self::Markup => "a web page or other markup",
+            Self::Text => "some other text",
+            Self::Data => "some other data",
+        })
+    }
+}
+
+impl Guess {
+    fn hint(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Truncated => "the file is not whole: build it or fetch it again",
+            Self::NativeCode => "build it for WebAssembly, for example with `--target wasm32-wasip2`",
+            Self::Compressed => "unpack it first",
+            Self::Markup => "a server may have answered with a page in place of the file",
+            Self::Empty | Self::Script | Self::Text | Self::Data => return None,
+        })
+    }
+}
 
 /// Tells what the bytes are by how they begin.
 fn detect(bytes: &[u8]) -> Result<Form<'_>, CompileError> {
-    // After the magic number come a version and a layer: 1 and 0 for a core module, 1 for the layer of a component.
-    match bytes {
+    // After the magic number come a version and a layer: 0 for a core module, 1 for a component.
+    Err(CompileError::NotWasm(match bytes {
         [b'\0', b'a', b's', b'm', _, _, 0, 0, ..] => return Ok(Form::Binary(CodeKind::Module)),
         [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => return Ok(Form::Binary(CodeKind::Component)),
-        _ => {}
-    }
-    let what = match bytes {
-        [] => "an empty file",
-        [b'\0', b'a', b's', b'm', ..] => "a WebAssembly file of an unknown version, or the beginning of one",
-        [0x7f, b'E', b'L', b'F', ..] | [b'M', b'Z', ..] | [0xcf, 0xfa, 0xed, 0xfe, ..] => COMPILED,
-        [0x1f, 0x8b, ..] | [b'P', b'K', 3, 4, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] => "a compressed file",
-        [b'#', b'!', ..] => "a script",
+        [] => Guess::Empty,
+        [b'\0', b'a', b's', b'm', ..] => Guess::Truncated,
+        [0x7f, b'E', b'L', b'F', ..] | [b'M', b'Z', ..] | [0xcf, 0xfa, 0xed, 0xfe, ..] => Guess::NativeCode,
+        [0x1f, 0x8b, ..] | [b'P', b'K', 3, 4, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] => Guess::Compressed,
+        [b'#', b'!', ..] => Guess::Script,
         _ => match std::str::from_utf8(bytes) {
             Ok(text) if looks_like_text_form(text) => return Ok(Form::Text(text)),
-            Ok(text) if text.trim_start().starts_with('<') => "a web page or other markup",
-            Ok(_) => "some other text",
-            Err(_) => "some other data",
+            Ok(text) if text.trim_start().starts_with('<') => Guess::Markup,
+            Ok(_) => Guess::Text,
+            Err(_) => Guess::Data,
         },
-    };
-    Err(CompileError::NotWasm(what))
+    }))
 }
 
 /// The text form begins with a parenthesis, after blanks and comments.
@@ -318,14 +356,14 @@ mod tests {
     #[test]
     fn what_is_not_webassembly_is_named() {
         for (bytes, what) in [
-            (&b""[..], "an empty file"),
-            (b"#!/bin/sh\n", "a script"),
-            (b"\x7fELF\x02", "native code"),
-            (b"<html>", "a web page or other markup"),
-            (b"hello", "some other text"),
-            (b"\xff\xfe", "some other data"),
-            (b"PK\x03\x04", "a compressed file"),
-            (b"\0asm", "a WebAssembly file of an unknown version, or the beginning of one"),
+            (&b""[..], Guess::Empty),
+            (b"#!/bin/sh\n", Guess::Script),
+            (b"\x7fELF\x02", Guess::NativeCode),
+            (b"<html>", Guess::Markup),
+            (b"hello", Guess::Text),
+            (b"\xff\xfe", Guess::Data),
+            (b"PK\x03\x04", Guess::Compressed),
+            (b"\0asm", Guess::Truncated),
         ] {
             assert!(matches!(fault(bytes), CompileError::NotWasm(found) if found == what), "{what}");
         }

@@ -32,6 +32,24 @@ impl CallStack {
     }
 }
 
+impl CallStack {
+    /// One line for each call, numbered from the innermost; calls that repeat are one line.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        let mut next = 0;
+        for same in self.frames.chunk_by(|a, b| a == b) {
+            let Some(frame) = same.first() else { continue };
+            lines.push(match same.len() {
+                1 => format!("{next:>3}: {frame}"),
+                times => format!("{next:>3}: {frame}, {times} times"),
+            });
+            next += same.len();
+        }
+        lines
+    }
+}
+
 impl From<&FrameInfo> for Frame {
     fn from(frame: &FrameInfo) -> Self {
         Self {
@@ -49,10 +67,11 @@ impl fmt::Display for Frame {
             Some(function) => f.write_str(function)?,
             None => write!(f, "function {}", self.index)?,
         }
-        let module = self.module.as_deref().unwrap_or("module");
-        match self.offset {
-            Some(offset) => write!(f, " ({module}+{offset:#x})"),
-            None => write!(f, " ({module})"),
+        match (&self.module, self.offset) {
+            (Some(module), Some(offset)) => write!(f, " ({module}+{offset:#x})"),
+            (Some(module), None) => write!(f, " ({module})"),
+            (None, Some(offset)) => write!(f, " (+{offset:#x})"),
+            (None, None) => Ok(()),
         }
     }
 }
@@ -74,6 +93,13 @@ fn demangle(symbol: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn calls_that_repeat_are_one_line() {
+        let frame = |name: &str| Frame { function: Some(name.into()), index: 0, module: None, offset: Some(16) };
+        let stack = CallStack { frames: vec![frame("a"), frame("b"), frame("b"), frame("c")] };
+        assert_eq!(stack.lines(), ["  0: a (+0x10)", "  1: b (+0x10), 2 times", "  3: c (+0x10)"]);
+    }
 
     #[test]
     fn names_are_those_of_the_source() {

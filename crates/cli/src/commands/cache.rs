@@ -103,7 +103,7 @@ fn list(cache: &Cache, json: bool) -> Result<(), Failure> {
         let _ = writeln!(table, "{size:>8}  {used:>8}  {kind:<9}  {name}", kind = entry.kind.to_string());
     }
     let total: u64 = entries.iter().map(|entry| entry.bytes).sum();
-    let _ = writeln!(table, "{:>8}  in {} entries", readable(total), entries.len());
+    let _ = writeln!(table, "{:>8}  in {}", readable(total), count(entries.len() as u64));
     output::print(table)
 }
 
@@ -140,7 +140,11 @@ fn prune(cache: &Cache, what: Prune, json: bool) -> Result<(), Failure> {
         return output::print(format_args!("{report:#}\n"));
     }
     let (removed, left) = (readable(pruned.removed_bytes), readable(pruned.left_bytes));
-    output::print(format_args!("removed {} entries ({removed}); {left} left\n", pruned.removed))
+    output::print(format_args!("removed {} ({removed}); {left} left\n", count(pruned.removed)))
+}
+
+fn count(entries: u64) -> String {
+    if entries == 1 { "1 entry".to_owned() } else { format!("{entries} entries") }
 }
 
 /// How long ago, in the unit that fits.

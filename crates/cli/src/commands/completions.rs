@@ -46,7 +46,8 @@ pub(crate) fn man(arguments: &ManArguments) -> Result<Exit, Failure> {
     let command = match &arguments.verb {
         None => command,
         Some(verb) => {
-            let known: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+            let known: Vec<&str> =
+                command.get_subcommands().map(clap::Command::get_name).filter(|name| *name != "help").collect();
             let known = known.join(", ");
             let Some(found) = command.find_subcommand(verb) else {
                 return Err(Failure::usage(format!("no verb `{verb}`")).hint(format!("the verbs are {known}")));

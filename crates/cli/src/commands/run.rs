@@ -13,7 +13,7 @@ use coracle_runtime::command::{self, StartError};
 use coracle_runtime::compile::{self, Code, CompileError};
 use coracle_runtime::diagnose::lacks;
 use coracle_runtime::invoke::{self, InvokeError};
-use coracle_runtime::{Authority, Engine, EngineOptions, Finished, Observation, Outcome, Resolution};
+use coracle_runtime::{Authority, CallStack, Engine, EngineOptions, Finished, Observation, Outcome, Resolution};
 
 use crate::environment::Environment;
 use crate::error::{Exit, Failure, Fault};
@@ -164,8 +164,8 @@ impl Run<'_> {
         }
         let (exit, what) = self.stopped(finished);
         let mut failure = Failure::new(exit, what).at(self.arguments.target.display());
-        for (index, frame) in finished.stack.iter().flat_map(|stack| &stack.frames).enumerate() {
-            failure = failure.detail(format_args!("{index:>3}: {frame}"));
+        for line in finished.stack.iter().flat_map(CallStack::lines) {
+            failure = failure.detail(line);
         }
         for lack in lacks {
             failure = failure.hint(lack);
@@ -236,6 +236,9 @@ fn compile_failure(error: &CompileError, target: &Path) -> Failure {
     let failure = match error {
         CompileError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             Failure::bad_data("there is no such file").at(place)
+        }
+        CompileError::Read { .. } if target.is_dir() => {
+            Failure::bad_data("it is a folder").at(place).hint("give the component's own file")
         }
         CompileError::Read { source, .. } => Failure::bad_data(format!("cannot read it: {source}")).at(place),
         CompileError::Text { message, line, column, text } => Failure::bad_data(message)
