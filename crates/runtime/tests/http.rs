@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use coracle_package::grant::Grants;
+use coracle_package::grant::{Access, DirGrant, Grants};
 use coracle_package::limit::Limits;
 use coracle_package::manifest::Reuse;
 use coracle_runtime::compile;
 use coracle_runtime::http::{Call, Failure, Function, RequestBody, RequestBodyError, ResponseBody};
-use coracle_runtime::{Authority, Engine, EngineOptions, Observer, Outcome, Record, Resolution, TrapKind};
+use coracle_runtime::{Authority, Engine, EngineOptions, Observer, Outcome, Record, Refusal, Resolution, TrapKind};
 use http_body_util::{BodyExt, Full};
 
 /// A built sample, which is kept in the tree.
@@ -20,10 +20,10 @@ fn sample(name: &str) -> Vec<u8> {
 }
 
 fn function(name: &str, limits: Limits) -> Function {
-    function_with(name, limits, None)
+    function_with(name, &Grants::default(), limits, None)
 }
 
-fn function_with(name: &str, limits: Limits, reuse: Option<Reuse>) -> Function {
+fn function_with(name: &str, grants: &Grants, limits: Limits, reuse: Option<Reuse>) -> Function {
     let engine = Engine::new(EngineOptions::server(8)).unwrap();
     let code = compile::load(&engine, None, &sample(name), &()).unwrap();
     let none = std::collections::BTreeMap::new();
@@ -35,7 +35,7 @@ fn function_with(name: &str, limits: Limits, reuse: Option<Reuse>) -> Function {
         environment: &|_| None,
         roots: &[],
     };
-    let authority = Authority::resolve(&Grants::default(), limits, &resolution).unwrap();
+    let authority = Authority::resolve(grants, limits, &resolution).unwrap();
     Function::new(&engine, &code, Arc::new(authority), reuse).unwrap()
 }
 
@@ -221,12 +221,36 @@ async fn nothing_is_granted_by_default() {
 }
 
 #[tokio::test]
+async fn a_folder_ends_at_its_edge_and_read_only_is_read_only() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    std::fs::write(folder.path().join("data/in"), "inside").unwrap();
+    std::fs::write(folder.path().join("out"), "outside").unwrap();
+    let dir = DirGrant { host: folder.path().join("data"), guest: "/data".into(), access: Access::ReadOnly };
+    let grants = Grants { dirs: vec![dir], ..Grants::default() };
+    let function = function_with("probe-rust", &grants, Limits::http(), None);
+    for (path, expected, refused) in [
+        ("/fs?path=/data/in", "inside", None),
+        ("/fs?path=/data/../out", "", Some(Refusal::Path("../out".into()))),
+        ("/fs?path=/data/new&write=x", "", Some(Refusal::Path("new".into()))),
+    ] {
+        let (response, kept) = call(&function, path, "").await;
+        let text = response.unwrap().into_body().collect().await.unwrap().to_bytes();
+        let record = kept.0.lock().unwrap().take().unwrap();
+        assert_eq!(record.refusals, Vec::from_iter(refused.clone()), "{path}: {text:?}");
+        assert!(refused.is_some() || text == expected, "{path}: {text:?}");
+    }
+    assert_eq!(std::fs::read_to_string(folder.path().join("out")).unwrap(), "outside");
+    assert!(!folder.path().join("data/new").exists());
+}
+
+#[tokio::test]
 async fn an_instance_serves_again_only_where_that_was_chosen() {
     let reuse =
         Reuse { invocations: NonZeroU32::new(3).unwrap(), concurrent: NonZeroU32::MIN, idle: Duration::from_secs(60) };
     let mut peaks = Vec::new();
     for reuse in [None, Some(reuse)] {
-        let function = function_with("hello-rust", Limits::http(), reuse);
+        let function = function_with("hello-rust", &Grants::default(), Limits::http(), reuse);
         for _ in 0..5 {
             let (response, kept) = call(&function, "/", "").await;
             assert!(!response.unwrap().into_body().collect().await.unwrap().to_bytes().is_empty());

@@ -3,6 +3,7 @@
 //! Linking is wide and authority is narrow: every WASI interface is there in 0.2 and 0.3, because toolchains import more
 //! than their programs use, and none of them gives anything that the [`Authority`] does not hold.
 
+mod files;
 mod folders;
 mod lookup;
 mod network;
@@ -165,6 +166,7 @@ pub(crate) fn link(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Host>> 
     // Name look-ups go by the network policy and not by a switch for all names.
     linker.allow_shadowing(true);
     lookup::link(&mut linker)?;
+    files::link(&mut linker)?;
     folders::link(&mut linker)?;
     linker.allow_shadowing(false);
     Ok(linker)
