@@ -5,6 +5,7 @@
 
 mod files;
 mod folders;
+mod inherit;
 mod lookup;
 mod network;
 mod outbound;
@@ -22,6 +23,7 @@ use crate::engine::Engine;
 use crate::invocation::{Current, Invocation};
 use crate::meter::{EPOCHS_PER_SLICE, Limiter};
 
+use inherit::Inherited;
 pub(crate) use network::Network;
 pub(crate) use outbound::Outbound;
 pub(crate) use stdio::GuestOutput;
@@ -125,7 +127,10 @@ pub(crate) fn wasi(
             wasi.stdout(GuestOutput::stdout(current, longest)).stderr(GuestOutput::stderr(current, longest));
         }
         Stdio::Inherit => {
-            wasi.inherit_stdio();
+            let budget = bytes(authority.limits.call_bytes);
+            wasi.inherit_stdin().stdout(Inherited::stdout(budget)).stderr(Inherited::stderr(budget));
+            // Waiting for a file hinders nobody else, as long as no limit of time has to be kept meanwhile.
+            wasi.allow_blocking_current_thread(authority.limits.wall_time.is_none());
         }
     }
     wasi.args(arguments).envs(&authority.environment);
