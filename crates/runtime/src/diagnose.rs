@@ -69,9 +69,9 @@ fn refused(refusal: &Refusal) -> Lack {
             key: FOLDER_KEY.to_owned(),
         },
         Refusal::Path(path) => Lack {
-            what: format!("the path `{path}` was refused"),
-            flag: format!("--dir HOST::{path}"),
-            key: format!("dirs = [\"HOST::{path}\"]"),
+            what: format!("the path `{path}` was refused: it leaves the granted folders or changes a read-only one"),
+            flag: FOLDER_FLAG.to_owned(),
+            key: FOLDER_KEY.to_owned(),
         },
         Refusal::Variable(name) => Lack {
             what: format!("the configuration variable `{name}` is not set"),
