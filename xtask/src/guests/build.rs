@@ -1,5 +1,6 @@
 //! Building one sample when it is not up to date.
 
+use std::fs;
 use std::path::Path;
 
 use super::samples::{self, Recipe, Sample};
@@ -27,29 +28,39 @@ impl<'a> Builder<'a> {
 
     /// Builds a sample to its place unless it is there already. True when it was built.
     pub(crate) fn build(&mut self, sample: &Sample) -> Result<bool> {
-        // What is kept in the tree keeps its stamp there too: a fresh clone is up to date, and needs no toolchain.
-        let stamps = if sample.is_kept() { samples::folder(self.project) } else { self.project.tools() };
         let output = sample.component(self.project);
-        let step = Step::new(stamps.join("stamps").join(sample.name), format!("build {}", sample.name));
-        self.step(step, sample, &output)
-    }
-
-    /// Builds a sample that is kept in the tree to another place, whatever lies in the tree.
-    pub(crate) fn rebuild(&mut self, sample: &Sample, output: &Path) -> Result<bool> {
-        let stamp = self.project.tools().join("stamps").join("rebuilt").join(sample.name);
-        let version = self.toolchain(sample)?;
-        self.step(Step::new(stamp, format!("rebuild {}", sample.name)).input(version), sample, output)
-    }
-
-    fn step(&mut self, step: Step, sample: &Sample, output: &Path) -> Result<bool> {
-        let mut step = step.force(self.force).source(&sample.folder(self.project))?.output(output);
+        let mut step = self.step(sample)?;
         if !sample.is_kept() {
             step = step.input(self.toolchain(sample)?);
         }
-        for shared in shared(sample.recipe) {
-            step = step.source(&samples::folder(self.project).join(shared))?;
-        }
-        step.run(|| self.work(sample, output))
+        step.force(self.force).run(|| self.work(sample, &output))
+    }
+
+    /// Whether a sample that is kept in the tree was built from the sources that lie beside it.
+    pub(crate) fn is_current(&self, sample: &Sample) -> Result<bool> {
+        Ok(self.step(sample)?.is_done())
+    }
+
+    /// Builds a sample that is kept in the tree to another place. True when it was built.
+    pub(crate) fn rebuild(&mut self, sample: &Sample, output: &Path) -> Result<bool> {
+        let stamp = self.project.tools().join("stamps").join("rebuilt").join(sample.name);
+        let step = Step::new(stamp, format!("rebuild {}", sample.name)).output(output);
+        let step = self.with_sources(step, sample)?.input(self.toolchain(sample)?);
+        fs::create_dir_all(output.parent().ok_or("a component has no folder")?)?;
+        step.force(self.force).run(|| self.work(sample, output))
+    }
+
+    /// The step that builds a sample to its place, without its toolchain.
+    fn step(&self, sample: &Sample) -> Result<Step> {
+        // What is kept in the tree keeps its stamp there too: a fresh clone is up to date, and needs no toolchain.
+        let stamps = if sample.is_kept() { samples::folder(self.project) } else { self.project.tools() };
+        let step = Step::new(stamps.join("stamps").join(sample.name), format!("build {}", sample.name));
+        self.with_sources(step.output(sample.component(self.project)), sample)
+    }
+
+    fn with_sources(&self, step: Step, sample: &Sample) -> Result<Step> {
+        let mut shared = shared(sample.recipe).iter().map(|shared| samples::folder(self.project).join(shared));
+        shared.try_fold(step.source(&sample.folder(self.project))?, |step, path| step.source(&path))
     }
 
     fn work(&mut self, sample: &Sample, output: &Path) -> Result {

@@ -1,10 +1,11 @@
 //! Guests in Go: packages of the module in `samples/`.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::samples::{self, Sample};
-use super::{component, pinned, pypi};
+use super::{component, pinned, pypi, search_path_with};
 use crate::project::Project;
 use crate::{Result, shell};
 
@@ -48,6 +49,11 @@ impl Toolchain {
         go.args(["-buildmode=c-shared", "-ldflags=-s -w -checklinkname=0", "-o"]).arg(&module);
         shell::run(go.arg(format!("./{}", sample.name)))?;
         component::from_module(&module, &samples::folder(project).join("wit"), "Go", output)
+    }
+
+    /// A search path on which its programs come first.
+    pub(crate) fn search_path(&self) -> Result<OsString> {
+        search_path_with(&self.go)
     }
 
     fn build(&self, project: &Project) -> Command {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::step::Step;
-use super::{pinned, pypi, samples};
+use super::{pinned, pypi, samples, search_path_with};
 use crate::project::Project;
 use crate::{Result, shell};
 
@@ -34,8 +34,9 @@ impl Npm {
                 fs::copy(samples::folder(project).join(list), folder.join(list))?;
             }
             let mut command = Command::new(&node);
-            command.arg(&npm).args(["ci", "--silent", "--no-audit", "--no-fund", "--prefix"]).arg(&folder);
-            shell::run(command.env("PATH", search_path(&node)?))
+            // Not `npm ci`: it refuses a list that lacks the packages other systems would get instead.
+            command.arg(&npm).args(["install", "--ignore-scripts", "--loglevel=error", "--no-audit", "--no-fund"]);
+            shell::run(command.current_dir(&folder).env("PATH", search_path_with(&node)?))
         })?;
         Ok(Self { node, modules })
     }
@@ -69,11 +70,4 @@ fn programs(project: &Project) -> Result<(PathBuf, PathBuf)> {
     let node = package.join("bin").join("node");
     pypi::make_executable(&node)?;
     Ok((node, package.join("lib").join("node_modules").join("npm").join("bin").join("npm-cli.js")))
-}
-
-/// Scripts of packages start `node` by its name.
-fn search_path(node: &Path) -> Result<std::ffi::OsString> {
-    let own = node.parent().ok_or("a program has no folder")?.to_owned();
-    let rest = std::env::var_os("PATH").unwrap_or_default();
-    Ok(std::env::join_paths(std::iter::once(own).chain(std::env::split_paths(&rest)))?)
 }

@@ -27,7 +27,9 @@ impl Toolchain {
     /// Builds a component for a world of `samples/wit`.
     pub(crate) fn build(&self, project: &Project, sample: &Sample, world: &str, output: &Path) -> Result {
         let mut python = Command::new(pypi::python()?);
-        python.env("PYTHONPATH", &self.package).args(["-c", "from componentize_py import script; script()"]);
+        // A fault is told by Python's own words: where in componentize-py it came up helps nobody.
+        python.env("PYTHONPATH", &self.package).env("RUST_BACKTRACE", "0").env("PYTHONDONTWRITEBYTECODE", "1");
+        python.args(["-c", "from componentize_py import script; script()"]);
         python.arg("--wit-path").arg(samples::folder(project).join("wit")).args(["--world", world, "--quiet"]);
         python.arg("componentize").arg("--python-path").arg(sample.folder(project));
         shell::run(python.arg("app").arg("--output").arg(output))?;

@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 
 use crate::Result;
 
-/// Folders inside sources that builds and tests leave behind: they are no input of a build.
-const NOT_SOURCES: [&str; 4] = ["target", "node_modules", "__pycache__", "tests"];
+/// What lies beside sources and is no input of a build: documents, tests, and what builds leave behind.
+const NOT_SOURCES: [&str; 5] = ["README.md", "tests", "target", "node_modules", "__pycache__"];
 
 /// A step and everything that its result depends on.
 pub(crate) struct Step {
@@ -66,12 +66,19 @@ impl Step {
         self
     }
 
+    /// Whether the work was done before with the same inputs.
+    pub(crate) fn is_done(&self) -> bool {
+        self.outputs.iter().all(|output| output.exists())
+            && fs::read_to_string(&self.stamp).is_ok_and(|found| found.trim_end() == self.digest())
+    }
+
+    fn digest(&self) -> String {
+        self.inputs.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Does the work unless it was done before with the same inputs. True when it was done now.
     pub(crate) fn run(self, work: impl FnOnce() -> Result) -> Result<bool> {
-        let digest: String = self.inputs.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        let done = self.outputs.iter().all(|output| output.exists())
-            && fs::read_to_string(&self.stamp).is_ok_and(|found| found.trim_end() == digest);
-        if done && !self.force {
+        if self.is_done() && !self.force {
             return Ok(false);
         }
         println!("{} ...", self.name);
@@ -85,7 +92,7 @@ impl Step {
             return Err(format!("{}: ended well, but {} is not there", self.name, missing.display()).into());
         }
         fs::create_dir_all(self.stamp.parent().ok_or("a stamp has no folder")?)?;
-        fs::write(&self.stamp, format!("{digest}\n"))?;
+        fs::write(&self.stamp, self.digest() + "\n")?;
         println!("{}: {:.1} s", self.name, start.elapsed().as_secs_f64());
         Ok(true)
     }

@@ -4,6 +4,7 @@
 //     wasi:io@0.2.10
 //     wasi:clocks@0.2.10
 //     wasi:http@0.2.10
+//     wasi:cli@0.2.12
 //     coracle:samples
 
 package wasi_io_poll
