@@ -210,7 +210,7 @@ async fn nothing_is_granted_by_default() {
     for (path, refused) in [
         ("/outbound?url=http://127.0.0.1:1/", "Request"),
         ("/lookup?name=localhost", "Name"),
-        ("/connect?address=127.0.0.1:1", "Name"),
+        ("/connect?address=127.0.0.1:1", "Socket"),
     ] {
         let (response, kept) = call(&function, path, "").await;
         drop(response.unwrap().into_body().collect().await);
@@ -238,7 +238,7 @@ async fn a_folder_ends_at_its_edge_and_read_only_is_read_only() {
         let text = response.unwrap().into_body().collect().await.unwrap().to_bytes();
         let record = kept.0.lock().unwrap().take().unwrap();
         assert_eq!(record.refusals, Vec::from_iter(refused.clone()), "{path}: {text:?}");
-        assert!(refused.is_some() || text == expected, "{path}: {text:?}");
+        assert!(refused.is_some() || text.trim_ascii() == expected.as_bytes(), "{path}: {text:?}");
     }
     assert_eq!(std::fs::read_to_string(folder.path().join("out")).unwrap(), "outside");
     assert!(!folder.path().join("data/new").exists());

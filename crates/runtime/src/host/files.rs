@@ -34,18 +34,20 @@ pub(super) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
             let asked = path.clone();
             let host = store.data_mut();
             let mut files = host.filesystem();
-            let opened =
-                p2::HostDescriptor::open_at(&mut files, directory, path_flags, path, open_flags, flags).await;
+            let opened = p2::HostDescriptor::open_at(&mut files, directory, path_flags, path, open_flags, flags).await;
             answer(host, asked, opened)
         }) as P2Future<'_, Resource<Descriptor>>
     })?;
-    types.func_wrap_async("[method]descriptor.create-directory-at", |mut store: StoreContextMut<'_, Host>, at: At| {
-        Box::new(async move {
-            let host = store.data_mut();
-            let made = p2::HostDescriptor::create_directory_at(&mut host.filesystem(), at.0, at.1.clone()).await;
-            answer(host, at.1, made)
-        }) as P2Future<'_, ()>
-    })?;
+    types.func_wrap_async(
+        "[method]descriptor.create-directory-at",
+        |mut store: StoreContextMut<'_, Host>, at: At| {
+            Box::new(async move {
+                let host = store.data_mut();
+                let made = p2::HostDescriptor::create_directory_at(&mut host.filesystem(), at.0, at.1.clone()).await;
+                answer(host, at.1, made)
+            }) as P2Future<'_, ()>
+        },
+    )?;
     types.func_wrap_async("[method]descriptor.unlink-file-at", |mut store: StoreContextMut<'_, Host>, at: At| {
         Box::new(async move {
             let host = store.data_mut();

@@ -142,7 +142,8 @@ pub(crate) fn wasi(
         wasi.preopened_dir(&directory.host, &directory.guest, permissions)?;
     }
     let network = Arc::clone(network);
-    wasi.allow_ip_name_lookup(true).socket_addr_check(move |address, purpose| {
+    // All that these switches allow is to ask for an address, which is checked one by one.
+    wasi.allow_ip_name_lookup(true).allow_tcp(true).allow_udp(true).socket_addr_check(move |address, purpose| {
         let allowed = network.permits_socket(address, purpose);
         Box::pin(std::future::ready(allowed))
     });
