@@ -1,0 +1,311 @@
+//! One connection, from its handshake to its end.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::{HttpService, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
+
+use crate::http1::guard::{Guard, Verdict};
+use crate::http1::head::MAX_HEAD_BYTES;
+use crate::io::{Rewind, Steady};
+use crate::request;
+use crate::server::Server;
+
+/// What an HTTP/2 connection begins with.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// The buffer of an HTTP/1 connection in each direction, in bytes.
+///
+/// Reason: twice the largest head, and a good piece of a body for one system call; hyper's 400 KiB times ten thousand
+/// connections would be 4 GB.
+pub const HTTP1_BUFFER: usize = 2 * MAX_HEAD_BYTES;
+
+/// Requests at one time on one HTTP/2 connection.
+///
+/// Reason: RFC 9113 asks for 100 at the least, and a browser does not use more.
+pub const HTTP2_STREAMS: u32 = 128;
+
+/// Streams that a client may open and reset before they were even looked at.
+///
+/// Reason: a browser resets a handful when a page is left; more is the rapid-reset attack (CVE-2023-44487). h2's own
+/// default.
+pub const HTTP2_PENDING_RESETS: usize = 20;
+
+/// Streams that the server may have to reset for a client's errors before the connection is closed.
+///
+/// Reason: no well-behaved client causes any; enough for a broken one to be told (RUSTSEC-2024-0003).
+pub const HTTP2_ERROR_RESETS: usize = 128;
+
+/// What a client may send ahead on one HTTP/2 stream and on a whole connection, in bytes.
+///
+/// Reason: 100 Mbit/s at 20 ms to one guest, 400 to all of a connection; it bounds what a connection makes the server
+/// hold.
+pub const HTTP2_WINDOWS: (u32, u32) = (256 * 1024, 1024 * 1024);
+
+/// What the server holds of one stream's response while its client does not take it, in bytes.
+///
+/// Reason: times [`HTTP2_STREAMS`] this is 8 MiB for a client that takes nothing.
+pub const HTTP2_SEND_BUFFER: usize = 64 * 1024;
+
+/// How often the other end of an HTTP/2 connection is asked whether it is alive, and how long it may take to say so.
+///
+/// Reason: finds a vanished client well before its request's wall time is up.
+pub const HTTP2_PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
+
+/// Time limits of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// The TLS handshake. Default 10 s: some round trips on a bad line.
+    pub handshake: Duration,
+    /// A request's head, from its first byte to its last. Default 10 s: a head fits into a few packets, so that this
+    /// forgives lost ones on a bad line; a client that needs longer holds a connection open on purpose.
+    pub head: Duration,
+    /// A connection without a request is closed after once to twice this time. Default 60 s: what browsers and proxies
+    /// expect.
+    pub idle: Duration,
+    /// A client that takes nothing of what is sent to it. Default 60 s: as long as a request may run by default.
+    pub stall: Duration,
+    /// A connection that is closed under an unfinished request is still read for so long: input that is unread when a
+    /// socket is closed makes the kernel send a reset, which can overtake the answer that says why. Default 2 s.
+    pub linger: Duration,
+    /// The whole life of a connection. Default 1 h: long-lived connections then spread over new servers, and nothing
+    /// that a client does lasts for ever.
+    pub total: Duration,
+    /// What is under way when a connection is to end for its age has so long to finish. Default 60 s: as long as a
+    /// request may run by default.
+    pub grace: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(10),
+            head: Duration::from_secs(10),
+            idle: Duration::from_secs(60),
+            stall: Duration::from_secs(60),
+            linger: Duration::from_secs(2),
+            total: Duration::from_secs(60 * 60),
+            grace: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What the requests of one connection share.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    /// The other end of the connection: a client or a proxy.
+    pub(crate) address: SocketAddr,
+    /// Our end.
+    pub(crate) local: SocketAddr,
+    pub(crate) tls: bool,
+    pub(crate) verdict: Verdict,
+    /// Requests that began.
+    pub(crate) begun: AtomicU64,
+    /// Requests whose responses are not sent yet.
+    pub(crate) in_flight: AtomicU32,
+}
+
+impl Peer {
+    pub(crate) fn new(address: SocketAddr, local: SocketAddr, tls: bool) -> Self {
+        Self {
+            address,
+            local,
+            tls,
+            verdict: Verdict::default(),
+            begun: AtomicU64::new(0),
+            in_flight: AtomicU32::new(0),
+        }
+    }
+}
+
+/// The peer's verdict, as the guard shares it with the handler.
+struct SharedVerdict(Arc<Peer>);
+
+impl AsRef<Verdict> for SharedVerdict {
+    fn as_ref(&self) -> &Verdict {
+        &self.0.verdict
+    }
+}
+
+/// A connection's bytes.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
+
+/// Serves one connection to its end.
+pub(crate) async fn serve(server: Arc<Server>, stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>) {
+    let ended = tokio::select! {
+        ended = begin(&server, stream, peer, tls) => ended,
+        () = server.stop.cancelled() => Ok(()),
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "a connection ended with an error");
+    }
+}
+
+async fn begin(server: &Arc<Server>, stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>) -> Ended {
+    let local = stream.local_addr()?;
+    let peer = Arc::new(Peer::new(peer, local, tls.is_some()));
+    let stall = server.timeouts.stall;
+    let Some(tls) = tls else { return detect(server, Steady::new(stream, stall), peer).await };
+    let handshake = tokio::select! {
+        handshake = tokio::time::timeout(server.timeouts.handshake, tls.accept(stream)) => handshake,
+        () = server.drain.cancelled() => return Ok(()),
+    };
+    let stream = match handshake {
+        Ok(Ok(stream)) => stream,
+        failed => {
+            server.metrics.handshake_failures.inc();
+            failed??;
+            return Ok(());
+        }
+    };
+    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let stream = Steady::new(stream, stall);
+    match is_http2 {
+        true => serve_http2(server, Rewind::new(stream, Bytes::new()), peer).await,
+        false => detect(server, stream, peer).await,
+    }
+}
+
+type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+/// Tells the protocols apart by their first bytes.
+async fn detect<S: Stream>(server: &Arc<Server>, mut stream: S, peer: Arc<Peer>) -> Ended {
+    let mut begun = Vec::with_capacity(1024);
+    // A connection that says nothing is idle, one that has begun must go on.
+    let mut patience = server.timeouts.idle;
+    while begun.len() < PREFACE.len() && PREFACE.starts_with(&begun) {
+        let read = tokio::select! {
+            read = tokio::time::timeout(patience, stream.read_buf(&mut begun)) => read,
+            () = server.drain.cancelled() => return Ok(()),
+        };
+        match read {
+            Ok(Ok(0)) | Err(_) => return Ok(()),
+            Ok(Ok(_)) => patience = server.timeouts.head,
+            Ok(Err(error)) => return Err(error.into()),
+        }
+    }
+    match begun.starts_with(PREFACE) {
+        true => serve_http2(server, Rewind::new(stream, begun.into()), peer).await,
+        false => serve_http1(server, stream, &begun, peer).await,
+    }
+}
+
+async fn serve_http1<S: Stream>(server: &Arc<Server>, stream: S, begun: &[u8], peer: Arc<Peer>) -> Ended {
+    let guard = Guard::new(stream, begun, SharedVerdict(Arc::clone(&peer)), server.timeouts);
+    let service = service_fn(|request| {
+        let handled = request::handle(Arc::clone(server), Arc::clone(&peer), request);
+        async { Ok::<_, Infallible>(handled.await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // The guard keeps this time.
+        .header_read_timeout(None)
+        .max_buf_size(HTTP1_BUFFER)
+        .serve_connection(TokioIo::new(guard), service);
+    drive(server, &peer, connection).await
+}
+
+async fn serve_http2<S: Stream>(server: &Arc<Server>, stream: Rewind<S>, peer: Arc<Peer>) -> Ended {
+    let service = service_fn(|request| {
+        let handled = request::handle(Arc::clone(server), Arc::clone(&peer), request);
+        async { Ok::<_, Infallible>(handled.await) }
+    });
+    // The requests of one connection run beside each other, so that here each has a task of its own.
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(HTTP2_STREAMS)
+        .max_pending_accept_reset_streams(HTTP2_PENDING_RESETS)
+        .max_local_error_reset_streams(HTTP2_ERROR_RESETS)
+        .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
+        .initial_stream_window_size(HTTP2_WINDOWS.0)
+        .initial_connection_window_size(HTTP2_WINDOWS.1)
+        .max_send_buf_size(HTTP2_SEND_BUFFER)
+        .keep_alive_interval(HTTP2_PING.0)
+        .keep_alive_timeout(HTTP2_PING.1)
+        .serve_connection(TokioIo::new(stream), service);
+    drive(server, &peer, connection).await
+}
+
+/// Sees a connection through to its end: it is asked to finish when the server drains, when it is idle, and when it is
+/// old.
+async fn drive<C: Graceful>(server: &Server, peer: &Peer, connection: C) -> Ended {
+    let timeouts = server.timeouts;
+    let born = Instant::now();
+    let mut connection = pin!(connection);
+    let mut look = pin!(tokio::time::sleep(timeouts.idle.min(timeouts.total)));
+    let mut seen = 0;
+    let mut finishing = false;
+    loop {
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => return ended.map_err(Into::into),
+            () = server.drain.cancelled(), if !finishing => {
+                finishing = true;
+                connection.as_mut().finish();
+                // The server itself ends the wait.
+                look.as_mut().reset(born + timeouts.total + timeouts.grace);
+            }
+            () = look.as_mut() => {
+                if finishing {
+                    return Ok(());
+                }
+                let begun = peer.begun.load(Relaxed);
+                let is_idle = peer.in_flight.load(Relaxed) == 0 && begun == seen;
+                seen = begun;
+                if is_idle || born.elapsed() >= timeouts.total {
+                    finishing = true;
+                    connection.as_mut().finish();
+                    look.as_mut().reset(Instant::now() + timeouts.grace);
+                } else {
+                    let next = Instant::now() + timeouts.idle;
+                    look.as_mut().reset(next.min(born + timeouts.total));
+                }
+            }
+        }
+    }
+}
+
+/// A connection that can be asked to take no more requests.
+trait Graceful: Future<Output = hyper::Result<()>> {
+    fn finish(self: Pin<&mut Self>);
+}
+
+impl<I, S, B> Graceful for http1::Connection<I, S>
+where
+    S: HttpService<Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    B: http_body::Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<I, S, B, E> Graceful for http2::Connection<I, S, E>
+where
+    S: HttpService<Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    B: http_body::Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    E: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
+{
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}

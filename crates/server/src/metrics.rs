@@ -1,0 +1,122 @@
+//! What the server counts, by Prometheus's conventions, under the prefix `coracle_`.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use coracle_daemon::metrics::{Counter, EncodeLabelSet, Family, Gauge, Histogram, Metrics as Registry};
+use coracle_runtime::{Outcome, Record};
+use http::StatusCode;
+
+/// The metrics of a server. Clones are the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    pub(crate) registry: Registry,
+    pub(crate) connections: Gauge,
+    pub(crate) in_flight: Gauge,
+    pub(crate) handshake_failures: Counter,
+    pub(crate) reloads: Family<ReloadLabels, Counter>,
+    /// By the first digit of the status; the last one counts clients that left before they were answered.
+    requests: [Counter; 6],
+    invocations: Family<OutcomeLabels, Counter>,
+    duration: Family<ComponentLabels, Histogram, fn() -> Histogram>,
+    cpu: Family<ComponentLabels, Counter<f64, AtomicU64>>,
+    shed: Family<ComponentLabels, Counter>,
+    peak_memory: Family<ComponentLabels, Gauge>,
+    dropped_lines: Family<ComponentLabels, Counter>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StatusLabels {
+    status: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ComponentLabels {
+    component: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OutcomeLabels {
+    component: String,
+    outcome: &'static str,
+}
+
+/// How a reload of the configuration went.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct ReloadLabels {
+    pub(crate) result: &'static str,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let registry = Registry::new("coracle");
+        let requests: Family<StatusLabels, Counter> = registry.make("http_requests", "Requests answered, by status");
+        let of = |status| requests.get_or_create_owned(&StatusLabels { status });
+        Self {
+            connections: registry.make("http_connections", "Connections open"),
+            in_flight: registry.make("http_requests_in_flight", "Requests whose responses are not sent yet"),
+            handshake_failures: registry.make("tls_handshake_failures", "TLS handshakes that failed"),
+            reloads: registry.make("reloads", "Times the configuration was read again"),
+            requests: ["1xx", "2xx", "3xx", "4xx", "5xx", "none"].map(of),
+            invocations: registry.make("invocations", "Invocations that ended, by outcome"),
+            duration: registry.durations("invocation_duration", "Time from the call of a guest to its end"),
+            cpu: registry.make("invocation_cpu_seconds", "CPU time of guests and of the host on their behalf"),
+            shed: registry.make("requests_shed", "Requests turned away because too many were served"),
+            peak_memory: registry.make("invocation_peak_memory_bytes", "The most memory that one invocation held"),
+            dropped_lines: registry.make("guest_log_lines_dropped", "Log lines of guests that were dropped"),
+            registry,
+        }
+    }
+
+    /// Counts a request; none: its client left before it was answered.
+    pub(crate) fn request(&self, status: Option<StatusCode>) {
+        let class = status.map_or(5, |status| usize::from(status.as_u16() / 100).clamp(1, 5) - 1);
+        self.requests[class].inc();
+    }
+
+    /// The metrics of one component, looked up once so that a request need not.
+    pub(crate) fn component(&self, name: &str) -> ComponentMetrics {
+        let labels = ComponentLabels { component: name.to_owned() };
+        let outcomes = Outcome::ALL.map(|outcome| {
+            let labels = OutcomeLabels { component: name.to_owned(), outcome: outcome.as_str() };
+            (outcome, self.invocations.get_or_create_owned(&labels))
+        });
+        ComponentMetrics {
+            outcomes: outcomes.into(),
+            duration: self.duration.get_or_create_owned(&labels),
+            cpu: self.cpu.get_or_create_owned(&labels),
+            shed: self.shed.get_or_create_owned(&labels),
+            peak_memory: self.peak_memory.get_or_create_owned(&labels),
+            dropped_lines: self.dropped_lines.get_or_create_owned(&labels),
+        }
+    }
+}
+
+/// The metrics of one component.
+#[derive(Clone, Debug)]
+pub(crate) struct ComponentMetrics {
+    pub(crate) shed: Counter,
+    outcomes: Arc<[(Outcome, Counter)]>,
+    duration: Histogram,
+    cpu: Counter<f64, AtomicU64>,
+    peak_memory: Gauge,
+    dropped_lines: Counter,
+}
+
+impl ComponentMetrics {
+    /// Counts an invocation that ended.
+    pub(crate) fn ended(&self, record: &Record) {
+        if let Some((_, counter)) = self.outcomes.iter().find(|(outcome, _)| *outcome == record.outcome) {
+            counter.inc();
+        }
+        self.duration.observe(record.wall.as_secs_f64());
+        self.cpu.inc_by(record.cpu.as_secs_f64());
+        let peak = i64::try_from(record.peak_memory).unwrap_or(i64::MAX);
+        if peak > self.peak_memory.get() {
+            self.peak_memory.set(peak);
+        }
+        if record.dropped_log_lines > 0 {
+            self.dropped_lines.inc_by(record.dropped_log_lines);
+        }
+    }
+}
