@@ -2,7 +2,9 @@
 
 pub(crate) mod cache;
 pub(crate) mod completions;
+pub(crate) mod demo;
 pub(crate) mod run;
+pub(crate) mod serve;
 
 use clap::Subcommand;
 
@@ -13,6 +15,8 @@ use crate::error::{Exit, Failure};
 #[derive(Subcommand)]
 pub(crate) enum Verb {
     Run(Box<run::Arguments>),
+    Serve(Box<serve::Arguments>),
+    Demo(demo::Arguments),
     Cache(cache::Arguments),
     Completions(completions::Arguments),
     Man(completions::ManArguments),
@@ -22,6 +26,8 @@ impl Verb {
     pub(crate) fn execute(self, environment: &Environment) -> Result<Exit, Failure> {
         match self {
             Self::Run(arguments) => run::execute(&arguments, environment),
+            Self::Serve(arguments) => serve::execute(&arguments, environment),
+            Self::Demo(arguments) => demo::execute(&arguments, environment),
             Self::Cache(arguments) => cache::execute(&arguments, environment),
             Self::Completions(arguments) => completions::execute(&arguments),
             Self::Man(arguments) => completions::man(&arguments),
