@@ -34,10 +34,11 @@ impl Secret {
     /// # Errors
     /// [`SecretError`]; it names the trouble but never the content.
     pub fn from_file(path: &Path) -> Result<Secret, SecretError> {
-        let mut bytes = Zeroizing::new(Vec::new());
-        // One byte more than the limit tells "too long" from "just fits".
-        let limit = MAX_SECRET as u64 + 1;
-        File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+        // One byte more than the limit tells "too long" from "just fits". All of it at once, since growing would leave
+        // copies behind.
+        let limit = MAX_SECRET + 1;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(limit));
+        File::open(path)?.take(limit as u64).read_to_end(&mut bytes)?;
         let text = std::str::from_utf8(&bytes).map_err(|_| SecretError::NotText)?;
         Self::from_text(text)
     }

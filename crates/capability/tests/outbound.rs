@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use coracle_capability::net::{Class, Reason};
-use coracle_capability::outbound::{BoxError, Client, Options, OutboundError, ResponseBody};
+use coracle_capability::outbound::{BoxError, Client, MAX_CONNECTIONS, Options, OutboundError, ResponseBody};
 use futures_util::future::join_all;
 use http::{Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Channel, Empty};
@@ -150,6 +150,27 @@ async fn busy_connections_are_not_shared() {
         assert_eq!(sent, ["late"; 5]);
     }
     assert_eq!(server.accepted(), 5);
+}
+
+#[tokio::test]
+async fn requests_beyond_the_last_connection_wait_for_one() {
+    let slow = Server::http(|_| async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        Response::new(full("late"))
+    })
+    .await;
+    let other = Server::http(echo).await;
+    let client = client(LOOPBACK);
+    let started = Instant::now();
+    let to_slow = (0..MAX_CONNECTIONS + 50).map(|_| format!("http://127.0.0.1:{}/", slow.port()));
+    let to_other = (0..10).map(|_| format!("http://127.0.0.1:{}/", other.port()));
+    let sent = join_all(to_slow.chain(to_other).map(|uri| {
+        let client = &client;
+        async move { text(send(client, get(&uri)).await.unwrap()).await }
+    }));
+    assert_eq!(sent.await.len(), MAX_CONNECTIONS + 60);
+    // Far less than the time after which idle connections are closed, or waiting ends.
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
 }
 
 #[tokio::test]

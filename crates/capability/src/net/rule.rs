@@ -155,7 +155,7 @@ impl fmt::Display for Rule {
                 IpAddr::V6(address) => write!(f, "[{address}]")?,
             },
             Host::Network(IpNet::V4(network)) => write!(f, "{network}")?,
-            Host::Network(IpNet::V6(network)) => write!(f, "[{}]/{}", network.addr(), network.prefix_len())?,
+            Host::Network(IpNet::V6(network)) => write!(f, "[{network}]")?,
         }
         write!(f, ":{}", self.ports)
     }
@@ -200,7 +200,7 @@ mod tests {
         let network = |text: &str| Host::Network(text.parse().unwrap());
         let rule = |host| Rule::new(Transport::Http, host, Ports { first: 1, last: 9 }).to_string();
         assert_eq!(rule(network("::1/128")), "http://[::1]:1-9");
-        assert_eq!(rule(network("fd00::/8")), "http://[fd00::]/8:1-9");
+        assert_eq!(rule(network("fd00::/8")), "http://[fd00::/8]:1-9");
         assert_eq!(rule(network("10.0.0.0/8")), "http://10.0.0.0/8:1-9");
         assert_eq!(suffix("a.b").to_string(), "*.a.b:*");
     }

@@ -1,6 +1,7 @@
 //! Connections that wait for their next request.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -69,11 +70,14 @@ struct State {
 pub(super) struct Pool {
     state: Mutex<State>,
     permits: Arc<Semaphore>,
+    /// Requests that wait for a permit.
+    waiting: AtomicUsize,
 }
 
 impl Pool {
     pub(super) fn new() -> Arc<Pool> {
-        Arc::new(Pool { state: Mutex::default(), permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)) })
+        let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        Arc::new(Pool { state: Mutex::default(), permits, waiting: AtomicUsize::new(0) })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -97,9 +101,9 @@ impl Pool {
         }
     }
 
-    /// Keeps `connection` for the next request to `origin`.
+    /// Keeps `connection` for the next request to `origin`, unless a request to elsewhere waits for it to end.
     pub(super) fn put(self: &Arc<Self>, origin: Origin, connection: Connection) {
-        if connection.is_closed() {
+        if connection.is_closed() || self.waiting.load(Ordering::SeqCst) > 0 {
             return;
         }
         let mut state = self.lock();
@@ -113,18 +117,34 @@ impl Pool {
     }
 
     /// The right to one more connection, to be dropped with it. Where all are taken, the one idle for longest is closed
-    /// for it, and else a busy one waited for.
+    /// for it, and else the first that is done.
     pub(super) async fn permit(&self) -> OwnedSemaphorePermit {
-        let permits = Arc::clone(&self.permits);
-        if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return permit;
         }
+        let _waiting = Waiting::new(&self.waiting);
         drop(self.lock().idle.pop_front());
-        match permits.acquire_owned().await {
+        match Arc::clone(&self.permits).acquire_owned().await {
             Ok(permit) => permit,
             // The semaphore is never closed.
             Err(_closed) => std::future::pending().await,
         }
+    }
+}
+
+/// Counts one request that waits, until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Waiting<'_> {
+    fn new(waiting: &AtomicUsize) -> Waiting<'_> {
+        waiting.fetch_add(1, Ordering::SeqCst);
+        Waiting(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) use no_usage::usage;
 
 /// What the process uses.
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "nothing tells it there"))]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "nothing tells it there"))]
 pub(crate) struct Usage {
     pub(crate) resident_bytes: u64,
     pub(crate) cpu: std::time::Duration,

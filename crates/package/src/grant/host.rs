@@ -80,7 +80,7 @@ impl fmt::Display for HostPattern {
 fn suffix(text: &str) -> Result<String, SyntaxError> {
     if text == "*" {
         return Err(SyntaxError::new("`*` alone is not a host").hint(
-            "name the hosts, like `*.example.com`; every address is the two networks `0.0.0.0/0` and `[::/0]`, private ones included",
+            "name the hosts, like `*.example.com`; every public address is the two networks `0.0.0.0/0` and `[::/0]`",
         ));
     }
     match text.strip_prefix("*.") {

@@ -3,15 +3,21 @@
 //! Linking is wide and authority is narrow: every WASI interface is there in 0.2 and 0.3, because toolchains import more
 //! than their programs use, and none of them gives anything that the [`Authority`] does not hold.
 
+mod config;
 mod files;
 mod folders;
 mod inherit;
+mod keyvalue;
+#[cfg(test)]
+mod linked;
+mod logging;
 mod lookup;
 mod network;
 mod outbound;
 mod stdio;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use coracle_package::grant::Access;
 use wasmtime::component::{Linker, ResourceTable};
@@ -43,6 +49,8 @@ pub(crate) struct Host {
     http: WasiHttpCtx,
     outbound: Outbound,
     limiter: Limiter,
+    /// Bytes that the guest's compare-and-swap handles hold.
+    held: Arc<AtomicUsize>,
     pub(crate) authority: Arc<Authority>,
     pub(crate) current: Arc<Current>,
 }
@@ -70,6 +78,7 @@ impl Host {
             http,
             outbound: Outbound::new(network),
             limiter: Limiter::new(Arc::clone(&current), &authority.limits),
+            held: Arc::default(),
             authority: Arc::clone(authority),
             current,
         })
@@ -110,6 +119,14 @@ impl Host {
 /// A limit as a size in memory; what does not fit there is no limit.
 fn bytes(limit: u64) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+/// The longest name, in bytes, that is kept of something a guest asked for: a refusal needs no more to be recognised.
+const MAX_NAME: usize = 256;
+
+/// The start of `text`, at most `longest` bytes of it.
+fn start(text: &str, longest: usize) -> &str {
+    &text[..text.floor_char_boundary(longest)]
 }
 
 /// The part of a store's state that WASI's own implementation keeps, with nothing but what was granted.
@@ -175,5 +192,8 @@ pub(crate) fn link(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Host>> 
     files::link(&mut linker)?;
     folders::link(&mut linker)?;
     linker.allow_shadowing(false);
+    config::link(&mut linker)?;
+    keyvalue::link(&mut linker)?;
+    logging::link(&mut linker)?;
     Ok(linker)
 }
