@@ -90,16 +90,6 @@ impl Host {
         self.current.set(Arc::clone(invocation));
     }
 
-    /// What the network part of the host knows of this invocation.
-    pub(crate) fn network(&self) -> &Arc<Network> {
-        self.outbound.network()
-    }
-
-    /// The table of resources that the guest holds.
-    pub(crate) fn table(&mut self) -> &mut ResourceTable {
-        &mut self.table
-    }
-
     /// A store around this state, with its limits in force.
     pub(crate) fn into_store(self, engine: &Engine) -> wasmtime::Result<wasmtime::Store<Self>> {
         let limits = self.authority.limits.clone();
