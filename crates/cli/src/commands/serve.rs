@@ -13,7 +13,7 @@ use coracle_daemon::{files, signal};
 use coracle_package::grant::{Grants, VariableValue};
 use coracle_package::unit::parse_duration;
 use coracle_runtime::cache::Cache;
-use coracle_server::{Config, DRAIN, ServerError, Source, TlsFiles};
+use coracle_server::{Bound, Config, DRAIN, Report, ServerError, Source, TlsFiles};
 
 use crate::environment::Environment;
 use crate::error::{Exit, Failure, Fault};
@@ -104,7 +104,8 @@ pub(crate) enum LogFormat {
 pub(crate) fn execute(arguments: &Arguments, environment: &Environment) -> Result<Exit, Failure> {
     let config = read(arguments, environment)?;
     let _sink = arguments.log.start(environment)?;
-    run(config)
+    // The log says where.
+    run(config, |_| Ok(()))
 }
 
 /// The configuration that the command line stands for; every fault of it at once.
@@ -207,8 +208,8 @@ impl Drop for Flush {
     }
 }
 
-/// Runs a server to its end.
-pub(crate) fn run(config: Config) -> Result<Exit, Failure> {
+/// Runs a server to its end. `listening` is told where, before the first request is taken.
+pub(crate) fn run(config: Config, listening: impl FnOnce(SocketAddr) -> Result<(), Failure>) -> Result<Exit, Failure> {
     match files::raise_open_files() {
         Ok(limit) => tracing::debug!(before = limit.before, now = limit.now, "open files"),
         Err(error) => tracing::warn!(%error, "the limit of open files cannot be raised"),
@@ -220,12 +221,14 @@ pub(crate) fn run(config: Config) -> Result<Exit, Failure> {
     let result = runtime.block_on(async {
         let shutdown =
             signal::shutdown().map_err(|error| Failure::internal(format!("cannot listen for signals: {error}")))?;
-        coracle_server::run(config, shutdown).await.map_err(|error| failure(&error))
+        let bound = Bound::new(config).await.map_err(|error| failure(&error))?;
+        listening(bound.address())?;
+        Ok(bound.run(shutdown).await)
     });
     // What was not finished in time was cancelled, and must not hold the process.
     runtime.shutdown_timeout(Duration::from_millis(100));
     // A server that was asked to end and did has done what it should, whatever it had to cancel.
-    result.map(|_| Exit::Success)
+    result.map(|_: Report| Exit::Success)
 }
 
 fn failure(error: &ServerError) -> Failure {

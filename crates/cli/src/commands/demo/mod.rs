@@ -63,6 +63,14 @@ struct Sample<'a> {
     inspection: Inspection,
 }
 
+impl Sample<'_> {
+    /// What its input is called where the page finds it: by its ending it has the right content type.
+    fn input_name(&self, file: &Path) -> String {
+        let extension = file.extension().map(|extension| extension.to_string_lossy());
+        format!("{}.{}", self.name, extension.as_deref().unwrap_or("txt"))
+    }
+}
+
 /// Serves the samples until it is asked to end.
 pub(crate) fn execute(arguments: &Arguments, environment: &Environment) -> Result<Exit, Failure> {
     let folder = arguments.samples.clone().map_or_else(find_samples, Ok)?;
@@ -75,7 +83,7 @@ pub(crate) fn execute(arguments: &Arguments, environment: &Environment) -> Resul
         .map_err(|error| Failure::internal(format!("cannot make a folder for the page: {error}")))?;
     let samples = inspect_all(&manifest, &calls)?;
     write_site(place.path(), &folder, &samples, &missing)?;
-    announce(arguments.addr, &samples, &missing)?;
+    let introduction = introduction(&samples, &missing);
     manifest.routes.extend(own_routes(place.path()));
 
     let _sink = arguments.log.start(environment)?;
@@ -84,7 +92,9 @@ pub(crate) fn execute(arguments: &Arguments, environment: &Environment) -> Resul
         admin_address: arguments.admin_addr,
         ..serve::base(source, arguments.addr, environment)
     };
-    serve::run(config)
+    serve::run(config, |address| {
+        output::print(format_args!("{introduction}open http://{address}/ in a browser; Ctrl-C ends\n"))
+    })
 }
 
 /// The samples of the source tree that this program was built in, or those below the current folder.
@@ -159,7 +169,7 @@ fn write_site(place: &Path, folder: &Path, samples: &[Sample<'_>], missing: &[St
         fs::create_dir(place.join("inputs"))?;
         for sample in samples {
             if let Some(input) = &sample.call.body_file {
-                fs::copy(folder.join(input), place.join("inputs").join(sample.name))?;
+                fs::copy(folder.join(input), place.join("inputs").join(sample.input_name(input)))?;
             }
         }
         fs::write(place.join("page/index.html"), page::render(samples, missing, folder))
@@ -177,12 +187,11 @@ fn own_routes(place: &Path) -> [Route; 2] {
     [route(PathPattern::Exact("/".to_owned()), "page"), route(PathPattern::Prefix(INPUTS.to_owned()), "inputs")]
 }
 
-fn announce(address: SocketAddr, samples: &[Sample<'_>], missing: &[String]) -> Result<(), Failure> {
+fn introduction(samples: &[Sample<'_>], missing: &[String]) -> String {
     let names = samples.iter().map(|sample| sample.name).collect::<Vec<_>>().join(", ");
     let mut text = format!("{} samples: {names}\n", samples.len());
     if !missing.is_empty() {
         text.push_str(&format!("not built: {}; `cargo xtask guests` builds them\n", missing.join(", ")));
     }
-    text.push_str(&format!("open http://{address}/ in a browser; Ctrl-C ends\n"));
-    output::print(text)
+    text
 }

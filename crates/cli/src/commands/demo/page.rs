@@ -77,8 +77,8 @@ fn form(sample: &Sample<'_>) -> String {
         escape(content_type),
         escape(&call.method),
     );
-    if call.body_file.is_some() {
-        let input = format!("{INPUTS}/{name}");
+    if let Some(file) = &call.body_file {
+        let input = escape(&format!("{INPUTS}/{}", sample.input_name(file)));
         if content_type.starts_with("image/") {
             let _ = write!(
                 html,
