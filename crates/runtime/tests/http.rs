@@ -148,7 +148,7 @@ async fn a_guest_that_waits_ends_at_its_wall_time() {
     let record = outcome("/sleep?ms=60000", limits).await;
     assert_eq!(record.outcome, Outcome::WallDeadline);
     assert!(record.wall < Duration::from_secs(5), "{record:?}");
-    assert!(record.cpu < Duration::from_millis(90), "waiting is no CPU time: {record:?}");
+    assert!(record.cpu < Duration::from_millis(95), "waiting is no CPU time: {record:?}");
 }
 
 #[tokio::test]
