@@ -22,6 +22,7 @@ mod io;
 pub mod listener;
 mod metrics;
 mod record;
+pub mod reference;
 mod request;
 pub mod response;
 pub mod route;

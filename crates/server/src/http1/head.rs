@@ -170,26 +170,21 @@ struct Fields {
 impl Fields {
     fn note(&mut self, name: &[u8], value: &[u8]) -> Result<(), Violation> {
         // Comparing lengths first keeps this to one comparison for nearly every header.
-        match name.len() {
+        let violation = match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => {
-                if std::mem::replace(&mut self.host, true) {
-                    return Err(Violation::Host);
-                }
+                std::mem::replace(&mut self.host, true).then_some(Violation::Host)
             }
             14 if name.eq_ignore_ascii_case(b"content-length") => {
-                if self.length.replace(decimal(value).ok_or(Violation::ContentLength)?).is_some() {
-                    return Err(Violation::ContentLength);
-                }
+                let length = decimal(value).ok_or(Violation::ContentLength)?;
+                self.length.replace(length).map(|_| Violation::ContentLength)
             }
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
-                if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
-                    return Err(Violation::TransferEncoding);
-                }
-                self.chunked = true;
+                let again = std::mem::replace(&mut self.chunked, true);
+                (again || !value.eq_ignore_ascii_case(b"chunked")).then_some(Violation::TransferEncoding)
             }
-            _ => {}
-        }
-        Ok(())
+            _ => None,
+        };
+        violation.map_or(Ok(()), Err)
     }
 
     fn framing(&self, version: Version) -> Result<BodyFraming, Violation> {
