@@ -11,8 +11,8 @@ use coracle_capability::secret::Secret;
 use coracle_package::limit::Limits;
 use coracle_package::manifest::{self, Manifest, PathPattern, RouteTarget, SecretSource};
 use coracle_runtime::cache::Cache;
-use coracle_runtime::compile::{self, Code, Progress};
-use coracle_runtime::http::Function;
+use coracle_runtime::compile::{self, Code, CompileError, Progress};
+use coracle_runtime::http::{Function, LinkError};
 use coracle_runtime::{Authority, AuthorityError, Engine, Resolution};
 
 use crate::admit::Gate;
@@ -200,10 +200,10 @@ impl Builder {
         let place = format!("component `{name}`");
         let authority = self.authority(manifest, component, variables, secrets);
         let authority = authority.map_err(|errors| errors.iter().map(|error| Problem::of(error).at(&place)).collect());
-        let code = self.compile(manifest.resolve(&component.source)).await.map_err(|problem| vec![problem.at(&place)]);
+        let code = self.compile(manifest.resolve(&component.source)).await.map_err(|problem| vec![problem]);
         let (authority, code) = both(authority, code)?;
         let function = Function::new(&self.engine, &code, Arc::new(authority), component.reuse)
-            .map_err(|error| vec![Problem::of(&error).at(&place)])?;
+            .map_err(|error| vec![not_linked(&error, &place)])?;
         let limits = component.limits.clone();
         Ok(Component {
             name: name.into(),
@@ -242,11 +242,26 @@ impl Builder {
 
 fn load(engine: &Engine, cache: Option<&Cache>, file: &Path, progress: &dyn Progress) -> Result<Code, Problem> {
     compile::load_file(engine, cache, file, progress).map_err(|error| {
-        let mut problem = Problem::of(&error);
-        problem.what = format!("{}: {}", file.display(), problem.what);
-        problem.hint = error.hint().map(str::to_owned);
-        problem
+        let place = file.display();
+        let problem = match &error {
+            CompileError::Read { source, .. } => Problem::new(format!("cannot read it: {source}")).at(place),
+            CompileError::Text { message, line, column, .. } => {
+                Problem::new(message).at(format!("{place}:{line}:{column}"))
+            }
+            error => Problem::of(error).at(place),
+        };
+        Problem { hint: error.hint().map(str::to_owned), ..problem }
     })
+}
+
+fn not_linked(error: &LinkError, place: &str) -> Problem {
+    let problem = Problem::of(error).at(place);
+    match error {
+        LinkError::Module | LinkError::NoHandler => problem.hint(
+            "`coracle run` runs commands; a function is built for wasi:http/proxy (0.2) or wasi:http/service (0.3)",
+        ),
+        _ => problem,
+    }
 }
 
 fn folder(manifest: &Manifest, route: &manifest::Route, path: &Path, problems: &mut Vec<Problem>) -> Option<Target> {
