@@ -31,6 +31,9 @@ const FILTER: &str = "info";
 /// PATH is a folder with a `coracle.toml`, such a file, or a component, which then answers at every path. Components
 /// are for wasi:http/incoming-handler 0.2 or wasi:http/handler 0.3. HTTP/1.1 and HTTP/2 are spoken.
 ///
+/// A component on its own is granted what the flags below say and nothing else. An app has its grants in its manifest;
+/// --var then sets a variable of the manifest.
+///
 /// SIGTERM and Ctrl-C end the server: what is under way may finish within --drain. A second one ends it at once. SIGHUP
 /// reads everything again.
 #[derive(Args)]
