@@ -5,8 +5,8 @@ use wasmtime_wasi::I32Exit;
 
 use crate::invocation::Invocation;
 use crate::meter::Exhausted;
-use crate::stack::CallStack;
 use crate::outcome::{Outcome, TrapKind};
+use crate::stack::CallStack;
 
 /// The outcome of an invocation that the engine ended with `error`.
 pub(crate) fn classify(error: &wasmtime::Error, invocation: &Invocation) -> Outcome {
