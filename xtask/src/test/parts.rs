@@ -6,7 +6,7 @@
 use super::Tally;
 use crate::packages::{self, Package};
 use crate::project::Project;
-use crate::{Result, check};
+use crate::{Result, check, shell};
 
 /// One part of the tests.
 pub(super) struct Part {
@@ -15,7 +15,7 @@ pub(super) struct Part {
     pub(super) run: fn(&Project) -> Result<Tally>,
 }
 
-pub(super) const PARTS: [Part; 10] = [
+pub(super) const PARTS: [Part; 11] = [
     Part { name: "setup", about: "system packages that the tests need", run: setup },
     Part { name: "format", about: "rustfmt has nothing to change", run: format },
     Part { name: "clippy", about: "lints, without one warning", run: clippy },
@@ -25,6 +25,7 @@ pub(super) const PARTS: [Part; 10] = [
         about: "the tree itself: edges of crates, licences, documents",
         run: |it| outside(it, "project"),
     },
+    Part { name: "guests", about: "every sample is built from its source", run: guests },
     Part { name: "golden", about: "help, messages and errors, word for word", run: |it| outside(it, "golden") },
     Part {
         name: "conformance",
@@ -60,6 +61,11 @@ fn unit(project: &Project) -> Result<Tally> {
     let mut command = project.cargo();
     command.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests", "--exclude", "coracle-tests"]);
     Tally::of_tests(&mut command)
+}
+
+/// A program of its own, as a user starts it: what it prints is worth seeing.
+fn guests(project: &Project) -> Result<Tally> {
+    Ok(Tally::of(shell::run(project.command(std::env::current_exe()?).arg("guests"))))
 }
 
 /// A target of `tests/`.
