@@ -5,6 +5,7 @@ mod grants;
 mod lifecycle;
 mod operator;
 mod run;
+mod samples;
 mod streaming;
 mod transport;
 

@@ -25,7 +25,11 @@ pub(super) const PARTS: [Part; 11] = [
         about: "the tree itself: edges of crates, licences, documents",
         run: |it| outside(it, "project"),
     },
-    Part { name: "guests", about: "every sample is built from its source", run: guests },
+    Part {
+        name: "guests",
+        about: "every sample is built from its source, and those in the tree are what theirs says",
+        run: guests,
+    },
     Part { name: "golden", about: "help, messages and errors, word for word", run: |it| outside(it, "golden") },
     Part {
         name: "conformance",
@@ -63,9 +67,11 @@ fn unit(project: &Project) -> Result<Tally> {
     Tally::of_tests(&mut command)
 }
 
-/// A program of its own, as a user starts it: what it prints is worth seeing.
 fn guests(project: &Project) -> Result<Tally> {
-    Ok(Tally::of(shell::run(project.command(std::env::current_exe()?).arg("guests"))))
+    let task = std::env::current_exe()?;
+    let mut tally = Tally::of(shell::run(project.command(&task).arg("guests")));
+    tally.add(Tally::of(shell::run(project.command(&task).args(["guests", "--check"]))));
+    Ok(tally)
 }
 
 /// A target of `tests/`.

@@ -31,6 +31,13 @@ impl Tally {
         result.map_or_else(|error| Self::fail(error.to_string()), |()| Self::pass())
     }
 
+    /// Adds what another part of the same part counted.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.notes.extend(other.notes);
+    }
+
     /// Runs `cargo test ...` and counts what its test programs report.
     pub(crate) fn of_tests(command: &mut Command) -> Result<Self> {
         let mut tally = Self::default();
