@@ -5,6 +5,7 @@ use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
 use clap::error::ErrorKind;
+use coracle_runtime::Outcome;
 
 use crate::output;
 
@@ -30,6 +31,18 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// How the process ends where the guest was stopped with this outcome.
+    pub(crate) fn of(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Ok => Self::Success,
+            Outcome::GuestError => Self::Guest(1),
+            Outcome::CpuDeadline | Outcome::WallDeadline => Self::Deadline,
+            Outcome::Trap(_) | Outcome::OutOfMemory => Self::Trap,
+            Outcome::Cancelled => Self::Interrupted,
+            Outcome::Refused | Outcome::Overload | Outcome::InvalidResponse | Outcome::HostError => Self::Internal,
+        }
+    }
+
     /// The process's exit code.
     ///
     /// 124 and 125 are those of `timeout`, 130 and 134 are what a shell shows of a process that was interrupted or

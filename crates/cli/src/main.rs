@@ -1,6 +1,8 @@
 //! The `coracle` binary: reads the command line and the environment, calls one library for each verb, and renders errors.
 
 mod commands;
+#[cfg(test)]
+mod documents;
 mod environment;
 mod error;
 mod grants;

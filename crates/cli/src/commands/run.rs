@@ -162,8 +162,8 @@ impl Run<'_> {
             }
             return Err(failure.at(self.arguments.target.display()));
         }
-        let (exit, what) = self.stopped(finished);
-        let mut failure = Failure::new(exit, what).at(self.arguments.target.display());
+        let exit = Exit::of(finished.record.outcome);
+        let mut failure = Failure::new(exit, self.stopped(finished)).at(self.arguments.target.display());
         for line in finished.stack.iter().flat_map(CallStack::lines) {
             failure = failure.detail(line);
         }
@@ -177,28 +177,28 @@ impl Run<'_> {
     }
 
     /// Why the guest was stopped.
-    fn stopped(&self, finished: &Finished) -> (Exit, String) {
+    fn stopped(&self, finished: &Finished) -> String {
         let limits = &self.authority.limits;
         let time = |limit: Option<Duration>| limit.map(format_duration).unwrap_or_default();
         let reason = finished.reason.as_deref().unwrap_or("no reason is known");
         match finished.record.outcome {
             Outcome::CpuDeadline if finished.out_of_fuel => {
                 let fuel = limits.fuel.unwrap_or_default();
-                (Exit::Deadline, format!("the guest used up its fuel ({fuel})"))
+                format!("the guest used up its fuel ({fuel})")
             }
             Outcome::CpuDeadline => {
-                (Exit::Deadline, format!("the guest used up its CPU time ({})", time(limits.cpu_time)))
+                format!("the guest used up its CPU time ({})", time(limits.cpu_time))
             }
             Outcome::WallDeadline => {
-                (Exit::Deadline, format!("the guest took longer than its wall time ({})", time(limits.wall_time)))
+                format!("the guest took longer than its wall time ({})", time(limits.wall_time))
             }
             Outcome::OutOfMemory => {
                 let limit = crate::progress::readable(limits.memory);
-                (Exit::Trap, format!("the guest ran out of memory (its limit is {limit}): {reason}"))
+                format!("the guest ran out of memory (its limit is {limit}): {reason}")
             }
-            Outcome::Cancelled => (Exit::Interrupted, "the guest was interrupted".to_owned()),
-            Outcome::HostError => (Exit::Internal, format!("Coracle failed: {reason}")),
-            _ => (Exit::Trap, format!("the guest trapped: {reason}")),
+            Outcome::Cancelled => "the guest was interrupted".to_owned(),
+            Outcome::HostError => format!("Coracle failed: {reason}"),
+            _ => format!("the guest trapped: {reason}"),
         }
     }
 }
