@@ -156,7 +156,7 @@ fn a_profile_names_the_functions_of_the_guest() {
     assert_eq!(output.status.code(), Some(124), "{output:?}");
     let profile: serde_json::Value =
         serde_json::from_slice(&std::fs::read(profile).expect("a profile")).expect("a profile in JSON");
-    assert_eq!(profile["meta"]["preprocessedProfileVersion"].is_number(), true);
+    assert!(profile["meta"]["preprocessedProfileVersion"].is_number());
     let thread = &profile["threads"][0];
     let samples = thread["samples"]["length"].as_u64().expect("samples");
     assert!(samples >= 10, "{samples} samples in 200 ms");

@@ -1,5 +1,7 @@
 //! The client against real servers.
 
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a helper of tests fails the test that called it")]
+
 mod http_server;
 
 use std::net::Ipv4Addr;

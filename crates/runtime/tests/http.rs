@@ -1,5 +1,7 @@
 //! Real guests answering real requests through [`Function::call`], without a server.
 
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails the test that called it")]
+
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

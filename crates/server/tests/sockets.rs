@@ -1,5 +1,7 @@
 //! The server over real sockets, byte by byte, with an app of static files: what needs no guest.
 
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a helper of tests fails the test that called it")]
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;

@@ -180,9 +180,9 @@ fn write(
     transaction.set_quick_repair(true);
     let changed = change(&mut transaction.open_table(TABLE)?)?;
     if changed {
-        transaction.commit()?
+        transaction.commit()?;
     } else {
-        transaction.abort()?
+        transaction.abort()?;
     }
     Ok(())
 }
