@@ -55,7 +55,7 @@ impl Reload {
 
     pub(crate) async fn requested(&mut self) {
         if self.0.recv().await.is_none() {
-            std::future::pending().await;
+            std::future::pending::<()>().await;
         }
     }
 }
