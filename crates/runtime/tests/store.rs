@@ -1,5 +1,7 @@
 //! A real guest that keeps values, reads its configuration and logs, with what it was granted and no more.
 
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails the test that called it")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -8,7 +10,7 @@ use bytes::Bytes;
 use coracle_capability::secret::Secret;
 use coracle_package::grant::{Grants, KeyValueBackend, VariableValue};
 use coracle_package::limit::Limits;
-use coracle_runtime::compile::Code;
+use coracle_runtime::compile;
 use coracle_runtime::http::{Call, Function, RequestBodyError};
 use coracle_runtime::{
     Authority, Engine, EngineOptions, GuestLog, LogLevel, LogStream, Observer, Outcome, Record, Refusal, Resolution,
@@ -44,7 +46,7 @@ impl Guest {
     fn new(grants: &Grants) -> Self {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples/store-rust/store-rust.wasm");
         let engine = Engine::new(EngineOptions::server(8)).unwrap();
-        let code = Code::compile(&engine, &std::fs::read(path).unwrap()).unwrap();
+        let code = compile::load(&engine, None, &std::fs::read(path).unwrap(), &()).unwrap();
         let resolution = Resolution {
             directory: Path::new("."),
             variables: &BTreeMap::from([("currency".to_owned(), "EUR".to_owned())]),
