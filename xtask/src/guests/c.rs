@@ -12,6 +12,10 @@ use crate::{Result, shell};
 /// Every warning counts. SIMD is on: loops that vectorise run four to ten times faster. Names stay, for backtraces.
 const FLAGS: [&str; 7] = ["-std=gnu17", "-O3", "-msimd128", "-Wall", "-Wextra", "-Werror", "-Wl,--strip-debug"];
 
+/// What to do where no package helps.
+const BY_HAND: &str =
+    "unpack a wasi-sdk from https://github.com/WebAssembly/wasi-sdk/releases and set WASI_SDK_PATH to its folder";
+
 /// A C compiler for WASI preview 1, with its C library.
 pub(crate) enum Toolchain {
     /// The clang of a wasi-sdk, which finds its parts by itself.
@@ -27,17 +31,14 @@ impl Toolchain {
             return Ok(Self::WasiSdk(Path::new(&sdk).join("bin").join("clang")));
         }
         if !apt::is_here() {
-            return Err(
-                "C cannot be compiled to WebAssembly here; unpack https://github.com/WebAssembly/wasi-sdk/releases \
-                        and set WASI_SDK_PATH to its folder"
-                    .into(),
-            );
+            return Err(format!("C cannot be compiled to WebAssembly here; {BY_HAND}").into());
         }
         let prefix = project.tools().join("c");
         Step::new(project.tools().join("stamps/c-compiler"), "c: fetch a compiler from Debian")
             .input(pinned::CLANG.join(" "))
             .output(&prefix)
-            .run(|| apt::unpack(&project.tools(), &pinned::CLANG, &prefix, &["./usr/share"]))?;
+            .run(|| apt::unpack(&project.tools(), &pinned::CLANG, &prefix, &["./usr/share"]))
+            .map_err(|error| format!("{error}\nor {BY_HAND}"))?;
         Ok(Self::Debian(prefix.join("usr")))
     }
 

@@ -24,10 +24,12 @@ impl Toolchain {
         if own_target_is_installed()? {
             return Ok(Self { rustc: None });
         }
-        if apt::is_here() {
-            return Ok(Self { rustc: Some(sysroot::compiler_for_wasm(project)?) });
+        let by_hand = format!("run: rustup target add {TARGET}");
+        if !apt::is_here() {
+            return Err(format!("Rust cannot compile to WebAssembly here; {by_hand}").into());
         }
-        Err(format!("Rust cannot compile to WebAssembly here; run: rustup target add {TARGET}").into())
+        let rustc = sysroot::compiler_for_wasm(project).map_err(|error| format!("{error}\nor {by_hand}"))?;
+        Ok(Self { rustc: Some(rustc) })
     }
 
     /// What tells this toolchain from another.
