@@ -1,6 +1,7 @@
 //! One guest in a process of its own, from its store to its end: under its limits, on the clock where one is needed, and
 //! with what is kept of it when it fails.
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -55,6 +56,17 @@ pub struct Finished {
     pub coredump: Option<Vec<u8>>,
     /// Its profile, if one was wanted.
     pub profile: Option<Vec<u8>>,
+    /// What is left of it. Freeing its memory takes a while, which a process that ends next can save.
+    _remains: Remains,
+}
+
+/// A store whose guest has ended.
+struct Remains(#[expect(dead_code, reason = "it is only dropped")] Box<dyn Send>);
+
+impl fmt::Debug for Remains {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Remains")
+    }
 }
 
 /// Raised in place of the guest's own end when its end was asked for.
@@ -127,6 +139,7 @@ impl<T: Send> Session<T> {
                     out_of_fuel: false,
                     coredump: None,
                     profile,
+                    _remains: Remains(Box::new(self.store)),
                 };
                 return (finished, Some(value));
             }
@@ -153,6 +166,7 @@ impl<T: Send> Session<T> {
             out_of_fuel: error.downcast_ref::<Trap>() == Some(&Trap::OutOfFuel),
             coredump,
             profile,
+            _remains: Remains(Box::new(self.store)),
         };
         (finished, None)
     }

@@ -1,11 +1,14 @@
 //! `coracle run`: one guest in a process of its own.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use coracle_daemon::log::{self, Filter, Format, Sink};
 use coracle_package::limit::Limits;
 use coracle_package::unit::format_duration;
 use coracle_runtime::cache::Cache;
@@ -59,6 +62,9 @@ pub(crate) struct Arguments {
     /// Writes a WebAssembly core dump if the guest traps
     #[arg(long, value_name = "FILE", help_heading = "Diagnosis")]
     coredump: Option<PathBuf>,
+    /// Logs what Coracle itself does: a level such as `debug`, or levels by target [default: nothing]
+    #[arg(long, value_name = "FILTER", help_heading = "Diagnosis")]
+    log: Option<String>,
 }
 
 /// Runs the guest.
@@ -68,6 +74,9 @@ pub(crate) fn execute(arguments: &Arguments, environment: &Environment) -> Resul
     let grants = arguments.grants.read(&mut faults);
     arguments.limits.read(&mut limits, &mut faults);
     faults.into_result()?;
+    if let Some(filter) = &arguments.log {
+        start_log(filter, environment)?;
+    }
 
     let resolution = Resolution {
         directory: Path::new(""),
@@ -89,11 +98,16 @@ pub(crate) fn execute(arguments: &Arguments, environment: &Environment) -> Resul
         .enable_all()
         .build()
         .map_err(|error| Failure::internal(format!("cannot start the event loop: {error}")))?;
-    let run = Run { arguments, engine, code, authority: Arc::new(authority) };
-    let result = runtime.block_on(run.to_end());
-    // A thread that still waits for standard input must not keep the process.
-    runtime.shutdown_background();
-    result
+    // Nothing of this is torn down: the process ends next, which frees it at once, and a thread that still waits for
+    // standard input must not keep it.
+    let run = ManuallyDrop::new(Run { arguments, engine, code, authority: Arc::new(authority) });
+    ManuallyDrop::new(runtime).block_on(run.to_end())
+}
+
+fn start_log(filter: &str, environment: &Environment) -> Result<(), Failure> {
+    let filter: Filter = filter.parse().map_err(|error| Failure::usage(error).at("--log"))?;
+    let colour = std::io::stderr().is_terminal() && environment.get("NO_COLOR").is_none();
+    log::init(Format::Text { colour }, filter, Sink::direct()).map_err(Failure::internal)
 }
 
 fn load(engine: &Engine, target: &Path, environment: &Environment) -> Result<Code, Failure> {
@@ -134,6 +148,7 @@ impl Run<'_> {
                 .await
                 .map_err(|error| invoke_failure(&error, call, target))?,
         };
+        let finished = ManuallyDrop::new(finished);
         if let (Some(path), Some(bytes)) = (profile, &finished.profile) {
             write_file(path, bytes)?;
         }
