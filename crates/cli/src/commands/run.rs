@@ -112,7 +112,9 @@ fn start_log(filter: &str, environment: &Environment) -> Result<(), Failure> {
 
 fn load(engine: &Engine, target: &Path, environment: &Environment) -> Result<Code, Failure> {
     let cache = environment.cache_directory().and_then(|directory| {
-        Cache::open(&directory).inspect_err(|error| tracing::debug!(%error, "running without a code cache")).ok()
+        Cache::open(&directory)
+            .inspect_err(|error| tracing::debug!(error = chain(error), "running without a code cache"))
+            .ok()
     });
     let name = target.file_name().map_or_else(|| target.to_string_lossy(), |name| name.to_string_lossy());
     compile::load_file(engine, cache.as_ref(), target, &CompileLine::new(&name))
