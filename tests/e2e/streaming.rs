@@ -111,7 +111,7 @@ async fn a_client_that_reads_nothing_holds_the_guest_back() {
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes().len(), 400_000_000, "and nothing is lost");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_cancels_its_guest() {
     let (_app, mut server) = probe_with_time();
     let mut sender = client::http1(server.address).await;
@@ -124,7 +124,7 @@ async fn a_client_that_leaves_cancels_its_guest() {
     assert_eq!(support::text(&line, "outcome"), "cancelled", "{line}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_before_the_answer_cancels_its_guest() {
     let (_app, mut server) = probe_with_time();
     let mut sender = client::http1(server.address).await;

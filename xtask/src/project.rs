@@ -52,7 +52,16 @@ impl Project {
     /// The same `cargo` that runs this program, in the root of the tree.
     pub(crate) fn cargo(&self) -> Command {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        self.command(Path::new(&cargo))
+        let mut command = self.command(Path::new(&cargo));
+        // Cargo tells this program about its own package. Build scripts (ring's) are run again where that differs from the
+        // last time, and all that builds on them with them.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| text.starts_with(prefix)) {
+                command.env_remove(&name);
+            }
+        }
+        command
     }
 
     /// A program, in the root of the tree.
