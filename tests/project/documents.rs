@@ -5,7 +5,9 @@ use std::path::Path;
 #[test]
 fn links_between_documents_lead_somewhere() {
     let mut broken = Vec::new();
-    for document in support::files(support::root(), "md") {
+    // What a sample is fed, broken links and all, is no document.
+    let is_document = |path: &std::path::PathBuf| !path.components().any(|part| part.as_os_str() == "tests");
+    for document in support::files(support::root(), "md").into_iter().filter(is_document) {
         let text = std::fs::read_to_string(&document).unwrap_or_else(|error| panic!("{}: {error}", document.display()));
         for link in links(&text) {
             let (file, anchor) = link.split_once('#').unwrap_or((link, ""));

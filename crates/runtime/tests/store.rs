@@ -74,7 +74,7 @@ impl Guest {
         let status = response.status().as_u16();
         let text = response.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(self.record().outcome, Outcome::Ok);
-        (status, String::from_utf8(text.to_vec()).unwrap())
+        (status, String::from_utf8(text.to_vec()).unwrap().trim_end().to_owned())
     }
 
     fn record(&self) -> Record {
