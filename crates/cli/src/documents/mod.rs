@@ -1,5 +1,6 @@
 //! Documents that say what the program does are held against the program.
 
+mod constants;
 mod outcomes;
 mod reference;
 

@@ -43,6 +43,13 @@ fn document() -> String {
             row(&mut text, &cells);
         }
     }
+    text += "\n## Constants\n\nEvery limit, time and size that the source names: the defaults of what can be set, and what cannot.\n";
+    for (name, constants) in super::constants::by_crate() {
+        let _ = write!(text, "\n### {name}\n\n| constant | value | what for |\n|---|---|---|\n");
+        for constant in constants {
+            row(&mut text, &[&format!("`{}`", constant.name), &format!("`{}`", constant.value), &constant.reason]);
+        }
+    }
     text
 }
 
@@ -56,13 +63,17 @@ fn describe(text: &mut String, above: &str, verb: &Command) {
         return;
     }
     let about = verb.get_long_about().or(verb.get_about()).map(ToString::to_string).unwrap_or_default();
-    let _ = write!(text, "\n### `{name}`\n\n{}\n\n", about.trim());
-    text.push_str("| argument | default | what for |\n|---|---|---|\n");
+    let _ = writeln!(text, "\n### `{name}`\n\n{}", about.trim());
     let shown = |argument: &&Arg| !argument.is_hide_set() && argument.get_id() != "help";
-    for argument in verb.get_arguments().filter(shown) {
-        let default = default(argument);
+    for (index, argument) in verb.get_arguments().filter(shown).enumerate() {
+        if index == 0 {
+            text.push_str("\n| argument | default | what for |\n|---|---|---|\n");
+        }
         let help = argument.get_long_help().or(argument.get_help()).map(ToString::to_string).unwrap_or_default();
-        row(text, &[&format!("`{}`", spelling(argument)), &default, &help]);
+        // A default that is found out later is said in the help, as clap says those that it knows.
+        let (help, said) = help.rsplit_once(" [default: ").unwrap_or((&help, ""));
+        let default = if said.is_empty() { default(argument) } else { said.trim_end_matches(']').to_owned() };
+        row(text, &[&format!("`{}`", spelling(argument)), &default, help]);
     }
 }
 
@@ -103,7 +114,12 @@ fn default(argument: &Arg) -> String {
 /// A row of a table: one line, whatever its cells hold.
 fn row(text: &mut String, cells: &[&str]) {
     for cell in cells {
-        let cell = cell.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
+        let paragraphs = cell.split("\n\n").map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+        let cell = paragraphs.reduce(|mut text, paragraph| {
+            text.push_str(if text.ends_with('.') { " " } else { ". " });
+            text + &paragraph
+        });
+        let cell = cell.unwrap_or_default().replace('|', "\\|");
         let _ = write!(text, "| {cell} ");
     }
     text.push_str("|\n");
