@@ -168,7 +168,6 @@ struct Fields {
 }
 
 impl Fields {
-    #[expect(clippy::collapsible_match, reason = "a guard that changes what it looks at would hide the change")]
     fn note(&mut self, name: &[u8], value: &[u8]) -> Result<(), Violation> {
         // Comparing lengths first keeps this to one comparison for nearly every header.
         let violation = match name.len() {
