@@ -42,7 +42,7 @@ impl Record {
     }
 }
 
-/// Reads what [`write`] wrote; `None` when there is nothing whole and private.
+/// Reads what [`write()`] wrote; `None` when there is nothing whole and private.
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
     let stamp = Stamp::of(path).ok()?;
     if !stamp.is_private() || stamp.size > MAX_BYTES {
