@@ -13,6 +13,15 @@ pub const MAX_STATE: usize = 512;
 pub const MAX_STATE_MEMBERS: usize = 32;
 
 /// A trace and a span in it.
+///
+/// ```
+/// use coracle_daemon::trace::Context;
+///
+/// let header = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+/// let here = Context::receive([header.as_slice()]);
+/// assert_eq!(here.trace_id(), "0af7651916cd43dd8448eb211c80319c");
+/// assert_ne!(here.span_id(), "b7ad6b7169203331", "a span of its own");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Context {
     trace: [u8; 16],

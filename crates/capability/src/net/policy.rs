@@ -28,6 +28,19 @@ impl Purpose {
 }
 
 /// Everything that a guest may reach; nothing by default.
+///
+/// ```
+/// use coracle_capability::net::{Host, Policy, Ports, Rule, Transport};
+///
+/// let rule = Rule::new(Transport::Http, Host::Suffix("example.com".into()), Ports::one(443));
+/// let policy = Policy::new(vec![rule]);
+/// assert!(policy.permits_name(Transport::Http, "api.example.com", 443));
+/// assert!(!policy.permits_name(Transport::Tcp, "api.example.com", 443));
+///
+/// // A name that is granted does not grant what is inside: its address decides.
+/// let inside = "169.254.169.254:443".parse().unwrap();
+/// assert!(policy.check(Transport::Http, Some("api.example.com"), inside).is_err());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     rules: Arc<[Rule]>,

@@ -14,6 +14,16 @@ const HTTP_PORT: u16 = 80;
 const HTTPS_PORT: u16 = 443;
 
 /// One destination, or one set of them, that the guest may connect to.
+///
+/// ```
+/// use coracle_package::grant::NetGrant;
+///
+/// let grant: NetGrant = "tcp://10.0.0.0/8:5000-5999".parse().unwrap();
+/// assert!(grant.ports.contains(5432));
+/// // A grant reads as it is written.
+/// assert_eq!(grant.to_string(), "tcp://10.0.0.0/8:5000-5999");
+/// assert!("10.0.0.0/8".parse::<NetGrant>().is_err(), "a port is part of it");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetGrant {
     /// By which means.
