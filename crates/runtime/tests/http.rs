@@ -51,6 +51,19 @@ impl Observer for Kept {
     }
 }
 
+impl Kept {
+    /// The record, which may come a moment after the answer.
+    async fn record(&self) -> Record {
+        for _ in 0..500 {
+            if let Some(record) = self.0.lock().unwrap().take() {
+                return record;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the invocation never ended");
+    }
+}
+
 fn body(text: &'static str) -> RequestBody {
     Full::new(Bytes::from(text)).map_err(|never| -> RequestBodyError { match never {} }).boxed_unsync()
 }
@@ -75,7 +88,7 @@ async fn a_guest_answers_and_is_accounted_for() {
     assert_eq!(response.status(), 200);
     let text = response.into_body().collect().await.unwrap().to_bytes();
     assert!(text.starts_with(b"Hello"), "{text:?}");
-    let record = kept.0.lock().unwrap().take().unwrap();
+    let record = kept.record().await;
     assert_eq!(record.outcome, Outcome::Ok);
     assert!(record.cpu > Duration::ZERO && record.cpu < Duration::from_secs(1), "{record:?}");
     assert!(record.peak_memory > 0, "{record:?}");
@@ -95,22 +108,14 @@ async fn a_guest_of_wasi_0_3_answers() {
     let (response, kept) = call(&function, "/", "").await;
     let text = response.unwrap().into_body().collect().await.unwrap().to_bytes();
     assert!(text.starts_with(b"Hello"), "{text:?}");
-    // What the guest does after its answer is part of the invocation, which may end a moment after the body.
-    for _ in 0..100 {
-        if let Some(record) = kept.0.lock().unwrap().take() {
-            assert_eq!(record.outcome, Outcome::Ok);
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("the invocation never ended");
+    assert_eq!(kept.record().await.outcome, Outcome::Ok);
 }
 
 /// The outcome of one path of the probe that gives no answer.
 async fn outcome(path: &str, limits: Limits) -> Record {
     let (response, kept) = call(&function("probe-rust", limits), path, "").await;
     let failure = response.err().unwrap_or_else(|| panic!("{path} answered"));
-    let record = kept.0.lock().unwrap().take().unwrap();
+    let record = kept.record().await;
     assert_eq!(failure.outcome, record.outcome);
     record
 }
@@ -146,18 +151,18 @@ async fn a_loop_ends_at_its_cpu_time() {
 
 #[tokio::test]
 async fn a_guest_that_waits_ends_at_its_wall_time() {
-    let limits = Limits { wall_time: Some(Duration::from_millis(100)), ..Limits::http() };
+    let limits = Limits { wall_time: Some(Duration::from_millis(500)), ..Limits::http() };
     let record = outcome("/sleep?ms=60000", limits).await;
     assert_eq!(record.outcome, Outcome::WallDeadline);
     assert!(record.wall < Duration::from_secs(5), "{record:?}");
-    assert!(record.cpu < Duration::from_millis(95), "waiting is no CPU time: {record:?}");
+    assert!(record.cpu < Duration::from_millis(400), "waiting is no CPU time: {record:?}");
 }
 
 #[tokio::test]
 async fn memory_ends_at_its_limit_inside_the_guest() {
     let limits = Limits { memory: 16 << 20, ..Limits::http() };
     let (response, kept) = call(&function("probe-rust", limits), "/grow", "").await;
-    let record = kept.0.lock().unwrap().take().unwrap();
+    let record = kept.record().await;
     assert!(response.is_ok() || record.outcome == Outcome::OutOfMemory, "{record:?}");
     assert!(record.peak_memory <= 16 << 20, "{record:?}");
     assert!(record.peak_memory > 8 << 20, "{record:?}");
@@ -172,9 +177,9 @@ async fn a_loop_does_not_hold_its_thread_from_others() {
     tokio::task::yield_now().await;
     let (response, record) = call(&quiet, "/", "").await;
     assert_eq!(response.unwrap().status(), 200);
-    let wall = record.0.lock().unwrap().take().unwrap().wall;
+    let wall = record.record().await.wall;
     assert!(wall < Duration::from_secs(1), "the neighbour waited {wall:?}");
-    let busy = busy.await.unwrap().0.lock().unwrap().take().unwrap();
+    let busy = busy.await.unwrap().record().await;
     assert_eq!(busy.outcome, Outcome::CpuDeadline);
 }
 
@@ -185,14 +190,7 @@ async fn a_caller_that_leaves_the_body_ends_the_guest() {
     let mut body = response.unwrap().into_body();
     assert!(body.frame().await.unwrap().is_ok());
     drop(body);
-    for _ in 0..100 {
-        if let Some(record) = kept.0.lock().unwrap().take() {
-            assert_eq!(record.outcome, Outcome::Cancelled);
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("the guest goes on without its caller");
+    assert_eq!(kept.record().await.outcome, Outcome::Cancelled);
 }
 
 #[tokio::test]
@@ -216,7 +214,7 @@ async fn nothing_is_granted_by_default() {
     ] {
         let (response, kept) = call(&function, path, "").await;
         drop(response.unwrap().into_body().collect().await);
-        let record = kept.0.lock().unwrap().take().unwrap();
+        let record = kept.record().await;
         let refusals = format!("{:?}", record.refusals);
         assert!(refusals.contains(refused), "{path}: {refusals}");
     }
@@ -238,7 +236,7 @@ async fn a_folder_ends_at_its_edge_and_read_only_is_read_only() {
     ] {
         let (response, kept) = call(&function, path, "").await;
         let text = response.unwrap().into_body().collect().await.unwrap().to_bytes();
-        let record = kept.0.lock().unwrap().take().unwrap();
+        let record = kept.record().await;
         assert_eq!(record.refusals, Vec::from_iter(refused.clone()), "{path}: {text:?}");
         assert!(refused.is_some() || text.trim_ascii() == expected.as_bytes(), "{path}: {text:?}");
     }
@@ -256,7 +254,7 @@ async fn an_instance_serves_again_only_where_that_was_chosen() {
         for _ in 0..5 {
             let (response, kept) = call(&function, "/", "").await;
             assert!(!response.unwrap().into_body().collect().await.unwrap().to_bytes().is_empty());
-            peaks.push(kept.0.lock().unwrap().take().unwrap());
+            peaks.push(kept.record().await);
         }
     }
     assert!(peaks.iter().all(|record| record.outcome == Outcome::Ok && record.peak_memory > 0), "{peaks:?}");
