@@ -67,7 +67,11 @@ fn check(project: &Project, zig: &Path, triple: &str, system: &str) -> Result {
     let folder = project.target()?.join("check-targets");
     let variable = triple.replace('-', "_");
     cargo.env(format!("CC_{variable}"), compiler(&folder, zig, system)?);
-    cargo.env(format!("AR_{variable}"), archiver(&folder, zig)?);
+    cargo.env(format!("AR_{variable}"), tool(&folder, zig, "zig-ar", "ar")?);
+    // The standard library names functions of Windows by import libraries, which this writes.
+    tool(&folder, zig, "x86_64-w64-mingw32-dlltool", "dlltool")?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    cargo.env("PATH", std::env::join_paths([folder.clone()].into_iter().chain(std::env::split_paths(&path)))?);
     // Build scripts ask Xcode where macOS's headers are, unless told; zig has its own.
     cargo.env("SDKROOT", &folder);
     shell::run(cargo.arg("--target-dir").arg(&folder))
@@ -96,8 +100,9 @@ fn compiler(folder: &Path, zig: &Path, system: &str) -> Result<PathBuf> {
     write_program(folder.join(format!("cc-{system}")), &script)
 }
 
-fn archiver(folder: &Path, zig: &Path) -> Result<PathBuf> {
-    write_program(folder.join("ar"), &format!("#!/bin/sh\nexec '{}' ar \"$@\"\n", zig.display()))
+/// One of zig's tools as a program of its own.
+fn tool(folder: &Path, zig: &Path, name: &str, tool: &str) -> Result<PathBuf> {
+    write_program(folder.join(name), &format!("#!/bin/sh\nexec '{}' {tool} \"$@\"\n", zig.display()))
 }
 
 fn write_program(path: PathBuf, script: &str) -> Result<PathBuf> {

@@ -28,15 +28,6 @@
 //!
 //! Every key that can be written in a manifest, and every default, stands in a table ([`reference::tables`]) that the
 //! parser itself reads, so that the reference made from it cannot leave one out.
-//!
-//! ```
-//! use coracle_package::grant::NetGrant;
-//!
-//! let grant: NetGrant = "tcp://DB.example:5432".parse().unwrap();
-//! assert_eq!(grant.to_string(), "tcp://db.example:5432");
-//! let fault = "tcp://db.example".parse::<NetGrant>().unwrap_err();
-//! assert!(fault.hint.is_some(), "a fault says what to do");
-//! ```
 
 pub mod digest;
 pub mod fault;

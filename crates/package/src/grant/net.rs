@@ -22,7 +22,10 @@ const HTTPS_PORT: u16 = 443;
 /// assert!(grant.ports.contains(5432));
 /// // A grant reads as it is written.
 /// assert_eq!(grant.to_string(), "tcp://10.0.0.0/8:5000-5999");
-/// assert!("10.0.0.0/8".parse::<NetGrant>().is_err(), "a port is part of it");
+/// assert_eq!("tcp://DB.example:5432".parse::<NetGrant>().unwrap().to_string(), "tcp://db.example:5432");
+///
+/// let fault = "tcp://db.example".parse::<NetGrant>().unwrap_err();
+/// assert!(fault.hint.is_some(), "a fault says what to do");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetGrant {
