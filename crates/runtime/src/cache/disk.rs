@@ -3,7 +3,7 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use coracle_package::digest::Digest;
 use sha2::{Digest as _, Sha256};
@@ -128,7 +128,7 @@ pub(super) fn last_change(metadata: &Metadata) -> Option<SystemTime> {
     use std::os::unix::fs::MetadataExt;
 
     let seconds = u64::try_from(metadata.ctime()).ok()?;
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+    SystemTime::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(seconds))
 }
 
 /// Makes the folder. It lies in the user's profile, whose access list keeps other users out.
