@@ -42,7 +42,7 @@ async fn what_no_route_leads_to_is_not_found() {
 #[tokio::test]
 async fn guests_that_fail_end_with_their_outcome_and_hurt_nobody() {
     // Far apart: on a busy machine 200 ms of processor time take seconds.
-    let (_app, mut server) = probe("limits = { cpu-time = '200ms', wall-time = '5s', memory = '32 MiB' }");
+    let (_app, server) = probe("limits = { cpu-time = '200ms', wall-time = '5s', memory = '32 MiB' }");
     let cases = [
         ("/spin", 504, "cpu-deadline"),
         ("/sleep?ms=60000", 504, "wall-deadline"),

@@ -8,7 +8,7 @@ use support::{App, Server};
 #[cfg(unix)]
 #[tokio::test]
 async fn requests_in_flight_end_before_the_server_does() {
-    let (_app, mut server) = crate::probe("");
+    let (_app, server) = crate::probe("");
     let address = server.address;
     let mut sender = client::http1(address).await;
     let request = client::request(address, "GET", "/trickle?count=20&ms=50").body(client::empty()).unwrap();
@@ -16,7 +16,7 @@ async fn requests_in_flight_end_before_the_server_does() {
     server.terminate();
     server.wait_for("that it drains", |event| support::text(event, "message") == "draining");
     assert!(Answer::read(response).await.unwrap().text().ends_with("19\n"), "what was accepted is answered whole");
-    assert_eq!(server.wait().code(), Some(0));
+    assert_eq!(server.wait_for_end().code(), Some(0));
     assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody listens any more");
 }
 
@@ -35,13 +35,13 @@ async fn what_outlasts_the_drain_is_cancelled_and_counted() {
         component = "probe"
         "#,
     );
-    let mut server = Server::start(["--drain".as_ref(), "500ms".as_ref(), app.path()]);
+    let server = Server::start(["--drain".as_ref(), "500ms".as_ref(), app.path()]);
     let mut sender = client::http1(server.address).await;
     let request = client::request(server.address, "GET", "/trickle?count=10000&ms=50").body(client::empty()).unwrap();
     let response = sender.send_request(request).await.unwrap();
     let began = Instant::now();
     server.terminate();
-    assert_eq!(server.wait().code(), Some(0), "an end within the drain's rules is a good end");
+    assert_eq!(server.wait_for_end().code(), Some(0), "an end within the drain's rules is a good end");
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     assert!(Answer::read(response).await.is_err());
     let events = server.events();

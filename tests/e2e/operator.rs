@@ -22,7 +22,7 @@ async fn health_and_metrics_are_on_an_address_of_their_own() {
 
 #[tokio::test]
 async fn every_request_leaves_one_line_that_says_how_it_went() {
-    let (_app, mut server) = probe("");
+    let (_app, server) = probe("");
     let answer = client::get(server.address, "/random?bytes=4").await;
     let line = server.access(answer.header("x-request-id"));
     for name in ["component", "route", "status", "outcome", "wall_us", "cpu_us", "peak_memory"] {
@@ -35,7 +35,7 @@ async fn every_request_leaves_one_line_that_says_how_it_went() {
 
 #[tokio::test]
 async fn what_a_guest_prints_becomes_log_events_up_to_a_bound() {
-    let (_app, mut server) = probe("limits = { log-lines = 5 }");
+    let (_app, server) = probe("limits = { log-lines = 5 }");
     let answer = client::get(server.address, "/stdout?text=hear-me&lines=20").await;
     assert_eq!(answer.status, 200);
     let id = answer.header("x-request-id").to_owned();

@@ -113,7 +113,7 @@ async fn a_client_that_reads_nothing_holds_the_guest_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_cancels_its_guest() {
-    let (_app, mut server) = probe_with_time();
+    let (_app, server) = probe_with_time();
     let mut sender = client::http1(server.address).await;
     let request = client::request(server.address, "GET", "/trickle?count=100000&ms=10").body(client::empty()).unwrap();
     let mut response = sender.send_request(request).await.unwrap();
@@ -126,7 +126,7 @@ async fn a_client_that_leaves_cancels_its_guest() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_before_the_answer_cancels_its_guest() {
-    let (_app, mut server) = probe_with_time();
+    let (_app, server) = probe_with_time();
     let mut sender = client::http1(server.address).await;
     let request = client::request(server.address, "GET", "/sleep?ms=600000").body(client::empty()).unwrap();
     let waiting = tokio::time::timeout(Duration::from_millis(500), sender.send_request(request)).await;

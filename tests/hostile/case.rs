@@ -26,7 +26,7 @@ const FACTOR: u32 = 3;
 const SLOW: Duration = Duration::from_millis(20);
 
 /// The neighbour is measured so often before it is believed that it suffers: other programs run on this machine too.
-const MEASUREMENTS: usize = 3;
+const MEASUREMENTS: usize = 5;
 
 /// By how much the server's memory may grow unless the case says otherwise, in MiB: some instances, buffers, what the
 /// allocator keeps.

@@ -53,20 +53,22 @@ fn visit(address: SocketAddr, stop: &AtomicBool) -> Vec<Duration> {
     runtime.block_on(futures_util::future::join_all(each)).concat()
 }
 
-/// Asks by one connection whenever it is its turn.
+/// Asks by one connection whenever it is its turn, at least once.
 async fn ask_steadily(address: SocketAddr, first: Instant, stop: &AtomicBool) -> Vec<Duration> {
     let mut sender = client::http1(address).await;
     let mut due = first;
     let mut took = Vec::new();
-    while !stop.load(Relaxed) {
+    loop {
         tokio::time::sleep_until(due.into()).await;
         let request = client::request(address, "GET", PATH).body(client::empty()).expect("a request");
         let response = sender.send_request(request).await.expect("the neighbour is answered");
         let answer = Answer::read(response).await.expect("the neighbour is answered whole");
         assert_eq!(answer.status, 200, "the neighbour is served: {answer:?}");
         took.push(due.elapsed());
+        if stop.load(Relaxed) {
+            return took;
+        }
         sender.ready().await.expect("the neighbour's connection stays");
         due += PACE * CONNECTIONS;
     }
-    took
 }

@@ -8,8 +8,7 @@ use support::client::{self, Answer};
 use support::{App, Server};
 
 /// Words that no answer may hold: they are of the inside. The paths of this machine come to them.
-const INSIDE: [&str; 8] =
-    ["wasmtime", "wasm trap", "wasm `", "backtrace", "panicked", ".rs:", "/proc/", "/.cargo/"];
+const INSIDE: [&str; 8] = ["wasmtime", "wasm trap", "wasm `", "backtrace", "panicked", ".rs:", "/proc/", "/.cargo/"];
 
 /// How long the record of an invocation may take to come after its answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -17,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A server under attack.
 pub struct Stage {
     /// The app's folder. The attacked component is `attacked.wasm`, and the server takes a new one over.
+    #[allow(dead_code, reason = "for the cases that need it")]
     pub app: App,
     /// The server.
     pub server: Server,

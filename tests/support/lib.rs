@@ -9,10 +9,14 @@ pub fn root() -> &'static Path {
 
 mod app;
 pub mod client;
+#[cfg(target_os = "linux")]
+mod memory;
 mod program;
 mod server;
 
 pub use app::{App, sample};
+#[cfg(target_os = "linux")]
+pub use memory::peak_memory;
 pub use program::coracle;
 pub use server::{Server, text};
 

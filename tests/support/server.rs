@@ -1,10 +1,11 @@
 //! `coracle serve` as a process of its own, as users run it.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -14,7 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A running server. It is killed when dropped.
 pub struct Server {
-    child: Child,
+    child: Mutex<Child>,
+    id: u32,
     log: Arc<Log>,
     /// Where it answers requests.
     pub address: SocketAddr,
@@ -24,8 +26,28 @@ pub struct Server {
 
 #[derive(Default)]
 struct Log {
-    events: Mutex<Vec<Value>>,
+    events: Mutex<Events>,
     more: Condvar,
+}
+
+#[derive(Default)]
+struct Events {
+    all: Vec<Value>,
+    /// Where the access line of each request is: thousands of requests are looked up in some tests.
+    access: HashMap<String, usize>,
+}
+
+impl Events {
+    fn push(&mut self, event: Value) {
+        if text(&event, "target") == "coracle::access" {
+            self.access.insert(text(&event, "request_id").to_owned(), self.all.len());
+        }
+        self.all.push(event);
+    }
+
+    fn access_line(&self, request_id: &str) -> Option<Value> {
+        self.access.get(request_id).map(|at| self.all[*at].clone())
+    }
 }
 
 impl Server {
@@ -54,7 +76,8 @@ impl Server {
             }
         });
         let unset = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut server = Self { child, log, address: unset, admin: unset };
+        let id = child.id();
+        let mut server = Self { child: Mutex::new(child), id, log, address: unset, admin: unset };
         let listening = server.wait_for("that it listens", |event| text(event, "message") == "serving");
         server.address = text(&listening, "address").parse().expect("an address");
         server.admin = text(&listening, "admin_address").parse().expect("an address");
@@ -62,52 +85,74 @@ impl Server {
     }
 
     /// Waits for an event of the log that fits; earlier ones count.
-    pub fn wait_for(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    pub fn wait_for(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        self.wait(what, |events| events.all.iter().find(|event| fits(event)).cloned())
+    }
+
+    /// The access line of a request.
+    pub fn access(&self, request_id: &str) -> Value {
+        self.wait(&format!("how {request_id} went"), |events| events.access_line(request_id))
+    }
+
+    /// The access line of a request, if there is one yet.
+    pub fn find_access(&self, request_id: &str) -> Option<Value> {
+        self.log.events.lock().expect("no writer panics").access_line(request_id)
+    }
+
+    /// Whether it has ended, and how.
+    pub fn ended(&self) -> Option<ExitStatus> {
+        self.child.lock().expect("nobody panics with it").try_wait().expect("a child has a state")
+    }
+
+    fn wait(&self, what: &str, find: impl Fn(&Events) -> Option<Value>) -> Value {
         let began = Instant::now();
         let mut events = self.log.events.lock().expect("no writer panics");
         loop {
-            if let Some(event) = events.iter().find(|event| fits(event)) {
-                return event.clone();
+            if let Some(event) = find(&events) {
+                return event;
             }
-            let ended = self.child.try_wait().expect("a child has a state");
-            assert!(ended.is_none(), "the server ended ({ended:?}) before it said {what}: {events:#?}");
-            assert!(began.elapsed() < PATIENCE, "the server did not say {what}: {events:#?}");
+            let ended = self.ended();
+            assert!(ended.is_none(), "the server ended ({ended:?}) before it said {what}: {:#?}", events.all);
+            assert!(began.elapsed() < PATIENCE, "the server did not say {what}: {:#?}", events.all);
             events = self.log.more.wait_timeout(events, Duration::from_millis(100)).expect("no writer panics").0;
         }
     }
 
-    /// The access line of a request.
-    pub fn access(&mut self, request_id: &str) -> Value {
-        let fits =
-            |event: &Value| text(event, "target") == "coracle::access" && text(event, "request_id") == request_id;
-        self.wait_for(&format!("how {request_id} went"), fits)
-    }
-
     /// Every event until now.
     pub fn events(&self) -> Vec<Value> {
-        self.log.events.lock().expect("no writer panics").clone()
+        self.log.events.lock().expect("no writer panics").all.clone()
     }
 
     /// The memory it holds, in bytes.
     #[cfg(target_os = "linux")]
     pub fn resident(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a running process");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
-        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+        crate::memory::of(self.id, "VmRSS").expect("a running process has memory")
+    }
+
+    /// The most memory that it held since it started, or since [`Server::forget_peak`], in bytes.
+    #[cfg(target_os = "linux")]
+    pub fn peak(&self) -> u64 {
+        crate::memory::of(self.id, "VmHWM").expect("a running process has memory")
+    }
+
+    /// Forgets how much memory it held before now.
+    #[cfg(target_os = "linux")]
+    pub fn forget_peak(&self) {
+        crate::memory::forget_peak(self.id);
     }
 
     /// Asks it to end, as a service manager does.
     #[cfg(unix)]
     pub fn terminate(&self) {
-        let id = rustix::process::Pid::from_child(&self.child);
+        let id = rustix::process::Pid::from_child(&self.child.lock().expect("nobody panics with it"));
         rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("a running process");
     }
 
     /// Waits until it has ended.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub fn wait_for_end(&self) -> ExitStatus {
         let began = Instant::now();
         loop {
-            if let Some(status) = self.child.try_wait().expect("a child has a state") {
+            if let Some(status) = self.ended() {
                 return status;
             }
             assert!(began.elapsed() < PATIENCE, "the server does not end: {:#?}", self.events());
@@ -118,9 +163,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
         // It may have ended already, as some tests want it to.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }
 

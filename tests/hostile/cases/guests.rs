@@ -16,20 +16,13 @@ const ENDLESS: Ask =
     Ask { count: 2, path: "/", status: 504, outcome: "cpu-deadline", within: Duration::from_secs(10), cpu: Some(CPU) };
 
 /// The same under `coracle run`.
-const ENDLESS_RUN: Run = Run {
-    flags: &["--cpu-time", "300ms"],
-    arguments: &[],
-    exit: 124,
-    says: "used up its CPU time",
-    memory: 256,
-};
+const ENDLESS_RUN: Run =
+    Run { flags: &["--cpu-time", "300ms"], arguments: &[], exit: 124, says: "used up its CPU time", memory: 256 };
 
 pub fn cases() -> Vec<Case> {
     vec![
         Case::asking("endless loop", Guest::Text("loop.wat"), ENDLESS).manifest(CPU_LIMIT).run_as(ENDLESS_RUN),
-        Case::asking("host-call flood", Guest::Text("host-calls.wat"), ENDLESS)
-            .manifest(CPU_LIMIT)
-            .run_as(ENDLESS_RUN),
+        Case::asking("host-call flood", Guest::Text("host-calls.wat"), ENDLESS).manifest(CPU_LIMIT).run_as(ENDLESS_RUN),
         Case::asking(
             "memory.grow bomb",
             Guest::Text("memory-grow.wat"),

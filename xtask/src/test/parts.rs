@@ -15,7 +15,7 @@ pub(super) struct Part {
     pub(super) run: fn(&Project) -> Result<Tally>,
 }
 
-pub(super) const PARTS: [Part; 11] = [
+pub(super) const PARTS: [Part; 12] = [
     Part { name: "setup", about: "system packages that the tests need", run: setup },
     Part { name: "format", about: "rustfmt has nothing to change", run: format },
     Part { name: "clippy", about: "lints, without one warning", run: clippy },
@@ -37,6 +37,11 @@ pub(super) const PARTS: [Part; 11] = [
         run: |it| outside(it, "conformance"),
     },
     Part { name: "e2e", about: "the programs over real sockets", run: |it| outside(it, "e2e") },
+    Part {
+        name: "hostile",
+        about: "guests and clients that mean harm, beside a quiet neighbour",
+        run: |it| outside(it, "hostile"),
+    },
     Part { name: "rustdoc", about: "the documentation builds without one warning", run: rustdoc },
     Part { name: "doctest", about: "the examples in the documentation work", run: doctest },
 ];
