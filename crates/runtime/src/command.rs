@@ -9,6 +9,7 @@ use wasmtime_wasi::{p2, p3};
 
 use crate::authority::Authority;
 use crate::compile::Code;
+use crate::current::Current;
 use crate::engine::{Engine, EngineError};
 use crate::host::{Host, Stdio};
 use crate::invocation::Invocation;
@@ -103,7 +104,7 @@ pub async fn run(
             run_module(engine, module, authority, session).await
         }
         Code::Component(component) => {
-            let store = Host::new(authority, &invocation, Stdio::Inherit, arguments)
+            let store = Host::new(authority, &Current::of(&invocation), Stdio::Inherit, arguments)
                 .and_then(|host| host.into_store(engine))
                 .map_err(StartError::Engine)?;
             let session = Session::new(engine, store, invocation, profiler, observation);

@@ -61,23 +61,6 @@ pub enum Refusal {
     Store(String),
 }
 
-/// The invocation that an instance works for: another one each time the instance is used again.
-pub(crate) struct Current(Mutex<Arc<Invocation>>);
-
-impl Current {
-    pub(crate) fn new(invocation: Arc<Invocation>) -> Self {
-        Self(Mutex::new(invocation))
-    }
-
-    pub(crate) fn get(&self) -> Arc<Invocation> {
-        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    pub(crate) fn set(&self, invocation: Arc<Invocation>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = invocation;
-    }
-}
-
 /// The state of one invocation that its store, its future and its observer share.
 pub(crate) struct Invocation {
     pub(crate) meter: Meter,

@@ -13,6 +13,7 @@ use wasmtime::{Module, Val};
 use crate::authority::Authority;
 use crate::command::{StartError, link_component, profiler};
 use crate::compile::Code;
+use crate::current::Current;
 use crate::engine::Engine;
 use crate::host::{Host, Stdio};
 use crate::invocation::Invocation;
@@ -88,7 +89,7 @@ pub async fn invoke(
         Code::Component(component) => {
             let export = ComponentExport::find(engine, component, call.name)?;
             let parameters = call.arguments::<component::Val>(&export.parameters, &export.signature())?;
-            let store = Host::new(authority, &invocation, Stdio::Inherit, arguments)
+            let store = Host::new(authority, &Current::of(&invocation), Stdio::Inherit, arguments)
                 .and_then(|host| host.into_store(engine))
                 .map_err(StartError::Engine)?;
             let session = Session::new(engine, store, invocation, profiler, observation);

@@ -8,6 +8,7 @@ mod authority;
 pub mod cache;
 pub mod command;
 pub mod compile;
+mod current;
 pub mod diagnose;
 mod engine;
 mod host;

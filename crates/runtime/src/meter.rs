@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use coracle_package::limit::Limits;
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
-use crate::invocation::{Current, Invocation};
+use crate::current::Current;
+use crate::invocation::Invocation;
 
 /// How often a running guest is interrupted to be checked and to yield.
 ///
@@ -35,6 +36,8 @@ pub(crate) struct Meter {
     cpu_spent: AtomicU64,
     /// The thread's clock when the poll under way began; 0 between polls.
     poll_began: AtomicU64,
+    /// Among how many invocations the poll under way is shared.
+    share: AtomicU64,
     memory_peak: AtomicU64,
     memory_denied: AtomicBool,
 }
@@ -57,6 +60,7 @@ impl Meter {
             wall_limit: limits.wall_time,
             cpu_spent: AtomicU64::new(0),
             poll_began: AtomicU64::new(0),
+            share: AtomicU64::new(1),
             memory_peak: AtomicU64::new(0),
             memory_denied: AtomicBool::new(false),
         }
@@ -75,9 +79,27 @@ impl Meter {
     fn cpu_nanoseconds(&self) -> u64 {
         let running = match self.poll_began.load(Relaxed) {
             0 => 0,
-            began => thread_time().saturating_sub(began),
+            began => self.part(began, thread_time()),
         };
         self.cpu_spent.load(Relaxed).saturating_add(running)
+    }
+
+    /// A poll begins, whose time is shared among `share` invocations.
+    pub(crate) fn enter(&self, now: u64, share: u64) {
+        self.share.store(share.max(1), Relaxed);
+        self.poll_began.store(now, Relaxed);
+    }
+
+    /// The poll ends; the invocation is charged its part.
+    pub(crate) fn leave(&self, now: u64) {
+        match self.poll_began.swap(0, Relaxed) {
+            0 => {}
+            began => _ = self.cpu_spent.fetch_add(self.part(began, now), Relaxed),
+        }
+    }
+
+    fn part(&self, began: u64, now: u64) -> u64 {
+        now.saturating_sub(began) / self.share.load(Relaxed)
     }
 
     /// The most linear memory and table space held at one time, in bytes.
@@ -96,30 +118,35 @@ impl Meter {
     }
 
     /// Asked at every tick of a running guest.
-    pub(crate) fn check(&self) -> Result<UpdateDeadline, Exhausted> {
+    pub(crate) fn check(&self) -> Result<(), Exhausted> {
         if self.cpu_nanoseconds() >= self.cpu_limit {
             return Err(Exhausted::Cpu);
         }
         if self.wall_limit.is_some_and(|limit| self.wall() >= limit) {
             return Err(Exhausted::Wall);
         }
-        // A plain yield would go to the end of the thread's queue, and the thread looks for input only once in some dozens
-        // of polls: with guests that run for a slice each, once in hundreds of milliseconds. This one goes on after the
-        // thread has looked.
-        Ok(UpdateDeadline::YieldCustom(EPOCHS_PER_SLICE, Box::pin(tokio::task::yield_now())))
+        Ok(())
     }
 }
 
-/// Charges the CPU time of each poll of `future` to the invocation, and ends the invocation alone when the host panics in
-/// it: the output is then `None`.
+/// What a guest that may go on does at a tick: it lets others run.
+pub(crate) fn go_on() -> UpdateDeadline {
+    // A plain yield would go to the end of the thread's queue, and the thread looks for input only once in some dozens
+    // of polls: with guests that run for a slice each, once in hundreds of milliseconds. This one goes on after the
+    // thread has looked.
+    UpdateDeadline::YieldCustom(EPOCHS_PER_SLICE, Box::pin(tokio::task::yield_now()))
+}
+
+/// Charges the CPU time of each poll of `future` to those it works for, and ends them alone when the host panics in it: the
+/// output is then `None`.
 pub(crate) struct Metered<F> {
-    invocation: Arc<Invocation>,
+    current: Arc<Current>,
     future: Option<Pin<Box<F>>>,
 }
 
 impl<F: Future> Metered<F> {
-    pub(crate) fn new(invocation: Arc<Invocation>, future: F) -> Self {
-        Self { invocation, future: Some(Box::pin(future)) }
+    pub(crate) fn new(current: Arc<Current>, future: F) -> Self {
+        Self { current, future: Some(Box::pin(future)) }
     }
 }
 
@@ -128,18 +155,15 @@ impl<F: Future> Future for Metered<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<F::Output>> {
         let this = &mut *self;
-        let meter = &this.invocation.meter;
         let Some(future) = &mut this.future else { return Poll::Ready(None) };
-        let began = thread_time();
-        meter.poll_began.store(began, Relaxed);
+        this.current.enter();
         // What a panic leaves half done is the guest's own state, and that is dropped next.
         let result = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)));
-        meter.poll_began.store(0, Relaxed);
-        meter.cpu_spent.fetch_add(thread_time().saturating_sub(began), Relaxed);
+        this.current.leave();
         match result {
             Ok(result) => result.map(Some),
             Err(_) => {
-                this.invocation.note_panic();
+                this.current.each(|invocation| invocation.note_panic());
                 this.future = None;
                 Poll::Ready(None)
             }
@@ -147,9 +171,17 @@ impl<F: Future> Future for Metered<F> {
     }
 }
 
+/// Completes at `deadline`; never, without one.
+pub(crate) async fn passed(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// CPU time of this thread in nanoseconds.
 #[cfg(unix)]
-fn thread_time() -> u64 {
+pub(crate) fn thread_time() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0))
@@ -157,7 +189,7 @@ fn thread_time() -> u64 {
 
 /// Where no thread clock is at hand wall time stands in: a guest that is preempted is charged for it.
 #[cfg(not(unix))]
-fn thread_time() -> u64 {
+pub(crate) fn thread_time() -> u64 {
     static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
     u64::try_from(START.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
@@ -199,9 +231,9 @@ impl ResourceLimiter for Limiter {
         let allowed = total <= self.memory_limit;
         if allowed {
             self.memory = total;
-            self.current.get().meter.memory_peak.fetch_max(total, Relaxed);
+            self.current.each(|call| _ = call.meter.memory_peak.fetch_max(total, Relaxed));
         } else {
-            self.current.get().meter.memory_denied.store(true, Relaxed);
+            self.current.each(|call| call.meter.memory_denied.store(true, Relaxed));
         }
         Ok(allowed)
     }
@@ -212,7 +244,7 @@ impl ResourceLimiter for Limiter {
         if allowed {
             self.elements = total;
         } else {
-            self.current.get().meter.memory_denied.store(true, Relaxed);
+            self.current.each(|call| call.meter.memory_denied.store(true, Relaxed));
         }
         Ok(allowed)
     }

@@ -7,10 +7,11 @@ use wasmtime_wasi::p1::{self, WasiP1Ctx};
 
 use crate::authority::Authority;
 use crate::command::StartError;
+use crate::current::Current;
 use crate::engine::Engine;
 use crate::host::{self, Network, Stdio};
-use crate::invocation::{Current, Invocation, Refusal};
-use crate::meter::{EPOCHS_PER_SLICE, Limiter};
+use crate::invocation::{Invocation, Refusal};
+use crate::meter::{EPOCHS_PER_SLICE, Limiter, go_on};
 
 /// The module that preview 1 is imported from.
 const PREVIEW1: &str = "wasi_snapshot_preview1";
@@ -39,14 +40,17 @@ impl Preview1 {
         arguments: &[String],
     ) -> wasmtime::Result<Store<Self>> {
         let limits = &authority.limits;
-        let current = Arc::new(Current::new(Arc::clone(invocation)));
+        let current = Current::of(invocation);
         let network = Arc::new(Network::new(Arc::clone(authority), Arc::clone(&current)));
         let wasi = host::wasi(authority, &current, &network, Stdio::Inherit, arguments)?.build_p1();
         let limiter = Limiter::new(Arc::clone(&current), limits);
         let mut store = Store::new(engine.wasm(), Self { wasi, limiter, current });
         store.limiter(|state| &mut state.limiter);
         store.set_epoch_deadline(EPOCHS_PER_SLICE);
-        store.epoch_deadline_callback(|store| Ok(store.data().current.get().meter.check()?));
+        store.epoch_deadline_callback(|store| {
+            store.data().current.check()?;
+            Ok(go_on())
+        });
         store.set_hostcall_fuel(usize::try_from(limits.call_bytes).unwrap_or(usize::MAX));
         if let (true, Some(fuel)) = (engine.options().fuel, limits.fuel) {
             store.set_fuel(fuel)?;

@@ -8,7 +8,7 @@ use wasmtime::{AsContext, GuestProfiler, Store};
 use crate::compile::Code;
 use crate::engine::Engine;
 use crate::invocation::Invocation;
-use crate::meter::TICK;
+use crate::meter::{TICK, go_on};
 
 /// Takes samples of a guest, for a file in the Firefox Profiler's format.
 #[derive(Clone)]
@@ -38,7 +38,8 @@ impl Profiler {
                 profiler.sample(store.as_context(), now.saturating_sub(last));
             }
             last = now;
-            Ok(invocation.meter.check()?)
+            invocation.meter.check()?;
+            Ok(go_on())
         });
     }
 

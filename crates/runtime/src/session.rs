@@ -10,9 +10,10 @@ use wasmtime_wasi::I32Exit;
 
 use crate::authority::Authority;
 use crate::compile::Code;
+use crate::current::Current;
 use crate::engine::Engine;
 use crate::invocation::{Invocation, Record};
-use crate::meter::{Exhausted, Metered};
+use crate::meter::{Exhausted, Metered, passed};
 use crate::outcome::{Outcome, TrapKind};
 use crate::profile::Profiler;
 use crate::stack::CallStack;
@@ -113,7 +114,7 @@ impl<T: Send> Session<T> {
         // Without a clock a guest is never interrupted: it has the process to itself.
         let watched = timed || self.profiler.is_some() || self.observation.cancel.is_some();
         let clock = watched.then(|| self.engine.run_clock());
-        let running = Metered::new(Arc::clone(&self.invocation), guest(&mut self.store));
+        let running = Metered::new(Current::of(&self.invocation), guest(&mut self.store));
         let deadline = self.invocation.meter.wall_deadline();
         let cancel = self.observation.cancel.take();
         let result = tokio::select! {
@@ -204,14 +205,6 @@ fn reason(error: &wasmtime::Error) -> String {
 async fn cancelled(cancel: Option<Cancel>) {
     match cancel {
         Some(cancel) => cancel.await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Completes at `deadline`; never, without one.
-async fn passed(deadline: Option<std::time::Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,
     }
 }

@@ -73,8 +73,16 @@ async fn call(
     path: &str,
     text: &'static str,
 ) -> (Result<http::Response<ResponseBody>, Failure>, Kept) {
+    send(function, path, body(text)).await
+}
+
+async fn send(
+    function: &Function,
+    path: &str,
+    body: RequestBody,
+) -> (Result<http::Response<ResponseBody>, Failure>, Kept) {
     let kept = Kept::default();
-    let request = http::Request::builder().uri(path).header("host", "localhost").body(body(text)).unwrap();
+    let request = http::Request::builder().uri(path).header("host", "localhost").body(body).unwrap();
     let call =
         Call { scheme: http::uri::Scheme::HTTP, traceparent: None, logs: None, observer: Box::new(kept.clone()) };
     (function.call(request, call).await, kept)
@@ -129,6 +137,8 @@ async fn what_a_guest_dies_of_is_named() {
         ("/recurse", Outcome::Trap(TrapKind::MemoryOutOfBounds)),
         ("/silent", Outcome::InvalidResponse),
         ("/exit?code=1", Outcome::GuestError),
+        ("/exit?code=0", Outcome::InvalidResponse),
+        ("/unfinished", Outcome::InvalidResponse),
     ] {
         assert_eq!(outcome(path, Limits::http()).await.outcome, expected, "{path}");
     }
@@ -195,8 +205,18 @@ async fn a_caller_that_leaves_the_body_ends_the_guest() {
 
 #[tokio::test]
 async fn a_body_that_the_guest_leaves_unfinished_is_an_error() {
-    let (response, _) = call(&function("probe-rust", Limits::http()), "/unfinished", "").await;
-    assert!(response.unwrap().into_body().collect().await.is_err());
+    // It has answered before it waits for more of its own request, and leaves its answer when that breaks off.
+    let function = function("echo-rust", Limits::http());
+    let (more, frames) = tokio::sync::mpsc::channel::<Result<http_body::Frame<Bytes>, RequestBodyError>>(1);
+    let frames = futures_util::stream::unfold(frames, async |mut frames| Some((frames.recv().await?, frames)));
+    let body = http_body_util::StreamBody::new(Box::pin(frames)).boxed_unsync();
+    more.send(Ok(http_body::Frame::data(Bytes::from_static(b"half")))).await.unwrap();
+    let (response, kept) = send(&function, "/echo", body).await;
+    let mut body = response.unwrap().into_body();
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "half");
+    more.send(Err(RequestBodyError::Malformed)).await.unwrap();
+    assert!(body.frame().await.unwrap().is_err());
+    assert_eq!(kept.record().await.outcome, Outcome::InvalidResponse);
 }
 
 #[tokio::test]
@@ -258,4 +278,104 @@ async fn an_instance_serves_again_only_where_that_was_chosen() {
         }
     }
     assert!(peaks.iter().all(|record| record.outcome == Outcome::Ok && record.peak_memory > 0), "{peaks:?}");
+}
+
+/// The probe of WASI 0.3, with instances that answer two requests at once.
+fn shared(limits: Limits) -> Function {
+    let reuse = Reuse {
+        invocations: NonZeroU32::new(1_000).unwrap(),
+        concurrent: NonZeroU32::new(2).unwrap(),
+        idle: Duration::from_secs(60),
+    };
+    function_with("probe-rust-p3", &Grants::default(), limits, Some(reuse))
+}
+
+/// What `path` answers, and how it ended.
+async fn say(function: &Function, path: &str) -> (String, Record) {
+    let (response, kept) = call(function, path, "").await;
+    let text = match response {
+        Ok(response) => response.into_body().collect().await.map(|body| body.to_bytes()),
+        Err(failure) => return (failure.outcome.to_string(), kept.record().await),
+    };
+    let text = text.map_or_else(|error| error.to_string(), |text| String::from_utf8(text.into()).unwrap());
+    (text, kept.record().await)
+}
+
+#[tokio::test]
+async fn one_instance_answers_several_at_once_and_no_more_than_it_may() {
+    let function = shared(Limits::http());
+    let (one, two, three) =
+        tokio::join!(say(&function, "/wait?300"), say(&function, "/wait?300"), say(&function, "/count"));
+    assert_eq!((one.0.as_str(), two.0.as_str(), three.0.as_str()), ("1 waited\n", "2 waited\n", "1\n"));
+    for record in [one.1, two.1, three.1] {
+        assert_eq!(record.outcome, Outcome::Ok);
+        assert!(record.peak_memory > 0 && record.cpu > Duration::ZERO, "{record:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_streams_through_an_instance_that_is_shared() {
+    let function = shared(Limits::http());
+    let waiting = say(&function, "/wait?200");
+    let echoing = async {
+        let (response, kept) = call(&function, "/echo", "to and fro").await;
+        (response.unwrap().into_body().collect().await.unwrap().to_bytes(), kept.record().await.outcome)
+    };
+    let (waited, echoed) = tokio::join!(waiting, echoing);
+    assert_eq!(waited.1.outcome, Outcome::Ok);
+    assert_eq!((echoed.0.as_ref(), echoed.1), (&b"to and fro"[..], Outcome::Ok));
+}
+
+#[tokio::test]
+async fn a_late_call_ends_alone_and_its_instance_takes_no_more() {
+    let function = shared(Limits { wall_time: Some(Duration::from_secs(1)), ..Limits::http() });
+    let (late, good) = tokio::join!(say(&function, "/wait?60000"), say(&function, "/wait?200"));
+    assert_eq!(late.1.outcome, Outcome::WallDeadline);
+    assert_eq!((good.0.as_str(), good.1.outcome), ("2 waited\n", Outcome::Ok));
+    assert_eq!(say(&function, "/count").await.0, "1\n");
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_a_shared_instance_takes_nobody_along() {
+    let function = shared(Limits::http());
+    let good = tokio::spawn({
+        let function = function.clone();
+        async move { say(&function, "/wait?500").await }
+    });
+    let mut leaving = Box::pin(say(&function, "/wait?60000"));
+    let left = tokio::time::timeout(Duration::from_millis(200), &mut leaving).await;
+    assert!(left.is_err());
+    drop(leaving);
+    assert_eq!(good.await.unwrap().1.outcome, Outcome::Ok);
+    assert_eq!(say(&function, "/count").await.0, "1\n", "an instance with a call that nobody waits for is not used");
+}
+
+#[tokio::test]
+async fn what_ends_a_shared_instance_ends_all_its_calls() {
+    let function = shared(Limits::http());
+    let (waiting, trap) = tokio::join!(say(&function, "/wait?60000"), say(&function, "/trap"));
+    for record in [waiting.1, trap.1] {
+        assert_eq!(record.outcome, Outcome::Trap(TrapKind::Unreachable));
+    }
+    assert_eq!(say(&function, "/count").await.0, "1\n");
+}
+
+#[tokio::test]
+async fn calls_in_one_instance_share_its_cpu_time() {
+    let limit = Duration::from_millis(200);
+    let function = shared(Limits { cpu_time: Some(limit), ..Limits::http() });
+    let (waiting, spinning) = tokio::join!(say(&function, "/wait?60000"), say(&function, "/spin"));
+    for record in [&waiting.1, &spinning.1] {
+        assert_eq!(record.outcome, Outcome::CpuDeadline, "{record:?}");
+        assert!(record.cpu >= limit && record.cpu < limit * 2, "{record:?}");
+    }
+    assert!(spinning.1.wall >= limit * 2, "two calls have twice the time of one: {spinning:?}");
+}
+
+#[tokio::test]
+async fn what_a_guest_does_after_its_last_answer_belongs_to_it() {
+    let function = shared(Limits::http());
+    let (text, record) = say(&function, "/later?300").await;
+    assert_eq!((text.as_str(), record.outcome), ("now\n", Outcome::Ok));
+    assert!(record.wall >= Duration::from_millis(300), "{record:?}");
 }

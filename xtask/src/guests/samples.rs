@@ -39,13 +39,14 @@ pub(crate) enum Recipe {
 }
 
 /// Every sample.
-pub(crate) const SAMPLES: [Sample; 19] = [
+pub(crate) const SAMPLES: [Sample; 20] = [
     sample("hello-rust", Recipe::Rust),
     sample("hello-rust-p3", Recipe::Rust),
     sample("echo-rust", Recipe::Rust),
     sample("thumbnail", Recipe::Rust),
     sample("command-rust", Recipe::Rust),
     sample("probe-rust", Recipe::Rust),
+    sample("probe-rust-p3", Recipe::Rust),
     sample("store-rust", Recipe::Rust),
     sample("hello-c", Recipe::C),
     sample("montecarlo", Recipe::C),

@@ -11,7 +11,8 @@ use wasmtime_wasi::p2::bindings::filesystem::preopens as p2;
 use wasmtime_wasi::p3::bindings::filesystem::preopens as p3;
 
 use super::Host;
-use crate::invocation::{Current, Refusal};
+use crate::current::Current;
+use crate::invocation::Refusal;
 
 pub(super) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     p2::add_to_linker::<_, Folders>(linker, view)?;

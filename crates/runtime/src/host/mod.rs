@@ -25,9 +25,10 @@ use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::authority::Authority;
+use crate::current::Current;
 use crate::engine::Engine;
-use crate::invocation::{Current, Invocation};
-use crate::meter::{EPOCHS_PER_SLICE, Limiter};
+use crate::invocation::Invocation;
+use crate::meter::{EPOCHS_PER_SLICE, Limiter, go_on};
 
 use inherit::Inherited;
 pub(crate) use network::Network;
@@ -56,31 +57,30 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// The state for one invocation of a component.
+    /// The state for what `current` names.
     ///
     /// # Errors
     /// When a granted folder cannot be opened.
     pub(crate) fn new(
         authority: &Arc<Authority>,
-        invocation: &Arc<Invocation>,
+        current: &Arc<Current>,
         stdio: Stdio,
         arguments: &[String],
     ) -> wasmtime::Result<Self> {
-        let current = Arc::new(Current::new(Arc::clone(invocation)));
-        let network = Arc::new(Network::new(Arc::clone(authority), Arc::clone(&current)));
+        let network = Arc::new(Network::new(Arc::clone(authority), Arc::clone(current)));
         let mut table = ResourceTable::new();
         table.set_max_capacity(bytes(authority.limits.handles.into()));
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(bytes(authority.limits.headers));
         Ok(Self {
-            wasi: wasi(authority, &current, &network, stdio, arguments)?.build(),
+            wasi: wasi(authority, current, &network, stdio, arguments)?.build(),
             table,
             http,
             outbound: Outbound::new(network),
-            limiter: Limiter::new(Arc::clone(&current), &authority.limits),
+            limiter: Limiter::new(Arc::clone(current), &authority.limits),
             held: Arc::default(),
             authority: Arc::clone(authority),
-            current,
+            current: Arc::clone(current),
         })
     }
 
@@ -90,13 +90,22 @@ impl Host {
         self.current.set(Arc::clone(invocation));
     }
 
+    /// Works for another invocation too, beside those of the same instance that are under way.
+    pub(crate) fn join(&self, invocation: &Arc<Invocation>) {
+        self.limiter.begin(invocation);
+        self.current.add(Arc::clone(invocation));
+    }
+
     /// A store around this state, with its limits in force.
     pub(crate) fn into_store(self, engine: &Engine) -> wasmtime::Result<wasmtime::Store<Self>> {
         let limits = self.authority.limits.clone();
         let mut store = wasmtime::Store::new(engine.wasm(), self);
         store.limiter(|host| &mut host.limiter);
         store.set_epoch_deadline(EPOCHS_PER_SLICE);
-        store.epoch_deadline_callback(|store| Ok(store.data().current.get().meter.check()?));
+        store.epoch_deadline_callback(|store| {
+            store.data().current.check()?;
+            Ok(go_on())
+        });
         store.set_hostcall_fuel(bytes(limits.call_bytes));
         store.set_max_component_handles(bytes(limits.handles.into()));
         if let (true, Some(fuel)) = (engine.options().fuel, limits.fuel) {

@@ -7,7 +7,8 @@ use coracle_capability::net::{Learnt, Refused, ResolveError, Transport};
 use wasmtime_wasi::sockets::SocketAddrUse;
 
 use crate::authority::Authority;
-use crate::invocation::{Current, Refusal};
+use crate::current::Current;
+use crate::invocation::Refusal;
 
 /// What the network part of the host knows of one instance.
 pub(crate) struct Network {

@@ -42,7 +42,9 @@ impl WasiHttpHooks for Outbound {
         let network = Arc::clone(&self.network);
         Box::new(async move {
             let invocation = network.current.get();
-            pass_trace_on(&mut request, invocation.traceparent.as_deref());
+            if network.current.is_one() {
+                pass_trace_on(&mut request, invocation.traceparent.as_deref());
+            }
             let client = network.authority.client().map_err(|_| Error::ConfigurationError)?;
             match client.send(request, timeouts(options)).await {
                 Ok(response) => {

@@ -10,7 +10,7 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-use crate::invocation::Current;
+use crate::current::Current;
 use crate::log::LogStream;
 
 /// How much a guest may write at a time, in bytes.
@@ -152,7 +152,7 @@ mod tests {
         let collected = Arc::new(Collected::default());
         let logs: Arc<dyn GuestLog> = collected.clone();
         let invocation = Arc::new(Invocation::new(&Limits::http(), Some(logs), None));
-        let output = GuestOutput::stdout(&Arc::new(Current::new(invocation)), LONGEST);
+        let output = GuestOutput::stdout(&Current::of(&invocation), LONGEST);
         for piece in pieces {
             output.0.write(piece);
         }
@@ -178,7 +178,7 @@ mod tests {
         let collected = Arc::new(Collected::default());
         let logs: Arc<dyn GuestLog> = collected.clone();
         let invocation = Arc::new(Invocation::new(&limits, Some(logs), None));
-        GuestOutput::stderr(&Arc::new(Current::new(Arc::clone(&invocation))), LONGEST).0.write(b"1\n2\n3\n4\n");
+        GuestOutput::stderr(&Current::of(&invocation), LONGEST).0.write(b"1\n2\n3\n4\n");
         assert_eq!(*collected.0.lock().unwrap(), ["1", "2"]);
         assert_eq!(invocation.record(crate::Outcome::Ok, None).dropped_log_lines, 2);
     }

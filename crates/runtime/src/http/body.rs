@@ -1,15 +1,15 @@
 //! Bodies on their way in and out.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
+use tokio::task::{AbortHandle, JoinHandle};
 use wasmtime_wasi_http::{Error, WasiBody};
-
-use crate::invocation::Record;
 
 /// The body of a request on its way to a guest.
 pub type RequestBody = UnsyncBoxBody<Bytes, RequestBodyError>;
@@ -47,21 +47,58 @@ impl From<RequestBodyError> for Error {
 #[error("the guest ended before its response was whole")]
 pub struct ResponseBodyError(#[source] Error);
 
+/// What became of the body of a guest that goes on after the head of its answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fate {
+    /// It was read to its end.
+    Whole,
+    /// The guest did not finish it.
+    Broken,
+}
+
 /// The body of a guest's response. Dropped before its end, it cancels the guest.
-pub struct ResponseBody {
-    body: WasiBody,
-    guest: Option<JoinHandle<Option<Record>>>,
+pub struct ResponseBody(Source);
+
+enum Source {
+    /// The guest has ended, and this is what it wrote.
+    Whole(VecDeque<Frame<Bytes>>),
+    /// The guest still runs.
+    Streaming {
+        body: WasiBody,
+        /// Bytes that its `content-length` promises and that have not come; who reads by that asks for nothing after them.
+        promised: Option<u64>,
+        guest: AbortHandle,
+        fate: Option<oneshot::Sender<Fate>>,
+    },
 }
 
 impl ResponseBody {
-    /// Of a guest that has ended: all of the body is there.
-    pub(super) fn finished(body: WasiBody) -> Self {
-        Self { body, guest: None }
+    /// Of a guest that has ended: all that there will ever be of `body` is taken at once. It is no more than what the guest
+    /// could write without waiting for a reader.
+    ///
+    /// # Errors
+    /// What is wrong with the body.
+    pub(super) fn whole(mut body: WasiBody) -> Result<Self, &'static str> {
+        let mut frames = VecDeque::new();
+        let mut context = Context::from_waker(Waker::noop());
+        while !body.is_end_stream() {
+            match Pin::new(&mut body).poll_frame(&mut context) {
+                Poll::Ready(Some(Ok(frame))) => frames.push_back(frame),
+                Poll::Ready(None) => break,
+                Poll::Ready(Some(Err(_))) | Poll::Pending => return Err("the guest left its answer unfinished"),
+            }
+        }
+        Ok(Self(Source::Whole(frames)))
     }
 
-    /// Of a guest that still runs.
-    pub(super) fn streaming(body: WasiBody, guest: JoinHandle<Option<Record>>) -> Self {
-        Self { body, guest: Some(guest) }
+    /// Of a guest that still runs, by itself as the task `guest`, which is told the body's `fate`.
+    pub(super) fn streaming(
+        body: WasiBody,
+        promised: Option<u64>,
+        guest: &JoinHandle<()>,
+        fate: oneshot::Sender<Fate>,
+    ) -> Self {
+        Self(Source::Streaming { body, promised, guest: guest.abort_handle(), fate: Some(fate) })
     }
 }
 
@@ -73,29 +110,56 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(context);
-        if let Poll::Ready(None) = frame {
-            // The answer is whole; what the guest does after it, within its limits, is its own affair.
-            self.guest = None;
+        let Source::Streaming { body, promised, fate, .. } = &mut self.0 else {
+            let Source::Whole(frames) = &mut self.0 else { return Poll::Ready(None) };
+            return Poll::Ready(frames.pop_front().map(Ok));
+        };
+        let frame = Pin::new(body).poll_frame(context);
+        let known = match &frame {
+            Poll::Pending => None,
+            Poll::Ready(None) => Some(Fate::Whole),
+            Poll::Ready(Some(Err(_))) => Some(Fate::Broken),
+            Poll::Ready(Some(Ok(frame))) => {
+                let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                *promised = promised.map(|left| left.saturating_sub(length));
+                None
+            }
+        };
+        if let (Some(known), Some(fate)) = (known, known.and_then(|_| fate.take())) {
+            // Whoever wanted to know may have ended before; then nobody needs to.
+            let _ = fate.send(known);
         }
         frame.map_err(ResponseBodyError)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match &self.0 {
+            Source::Whole(frames) => frames.is_empty(),
+            Source::Streaming { body, .. } => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.0 {
+            // A length that is known would go before the body, and leave no room for trailers after it.
+            Source::Whole(frames) if frames.iter().any(Frame::is_trailers) => SizeHint::default(),
+            Source::Whole(frames) => {
+                SizeHint::with_exact(frames.iter().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum())
+            }
+            Source::Streaming { body, .. } => body.size_hint(),
+        }
     }
 }
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
-        if let Some(guest) = &self.guest
-            && !self.body.is_end_stream()
-        {
-            guest.abort();
+        let Source::Streaming { body, promised, guest, fate } = &mut self.0 else { return };
+        // The answer is whole; what the guest does after it, within its limits, is its own affair.
+        let read = body.is_end_stream() || *promised == Some(0);
+        match fate.take() {
+            Some(fate) if read => _ = fate.send(Fate::Whole),
+            Some(_) => guest.abort(),
+            None => {}
         }
     }
 }

@@ -10,19 +10,17 @@ use wasmtime_wasi_http::p2::bindings as p2;
 use wasmtime_wasi_http::p3::{self, bindings as p3_bindings};
 use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 
-use super::spare::{Exports, Instance, Spare};
-use super::{Handler, Inner, RequestBody};
+use super::spare::{Exports, Instance};
+use super::{Ended, Guest, Handler, Inner, Job, RequestBody, Reuse};
+use crate::current::Current;
 use crate::host::{Host, Stdio};
-use crate::invocation::{Invocation, Record, Reporter};
-use crate::meter::{EPOCHS_PER_SLICE, Exhausted};
+use crate::invocation::{Invocation, Reporter};
+use crate::meter::{EPOCHS_PER_SLICE, Exhausted, Metered};
 use crate::outcome::Outcome;
 use crate::trap;
 
-/// Where the head of the answer goes as soon as the guest gives it.
-pub(super) type Answer = oneshot::Sender<http::Response<WasiBody>>;
-
 /// How a guest's own part ended when the engine had nothing to complain of.
-enum Ending {
+pub(super) enum Ending {
     /// It answered.
     Answered,
     /// It said that it failed.
@@ -31,15 +29,15 @@ enum Ending {
     Invalid(&'static str),
 }
 
-/// Runs the guest to its end and reports it.
-pub(super) async fn run(
-    function: Arc<Inner>,
-    request: http::Request<RequestBody>,
-    scheme: Scheme,
-    answer: Answer,
-    invocation: Arc<Invocation>,
-    reporter: Reporter,
-) -> Record {
+/// Has an instance of its own, or a spare one, answer.
+pub(super) fn start(function: &Arc<Inner>, job: Job) -> Guest {
+    let current = Current::of(&job.invocation);
+    Box::pin(Metered::new(current, run(Arc::clone(function), job)))
+}
+
+/// Runs the guest to its end.
+async fn run(function: Arc<Inner>, job: Job) -> Ended {
+    let Job { request, scheme, answer, invocation, reporter } = job;
     let _clock = function.engine.run_clock();
     let guest = answer_request(&function, request, scheme, answer, &invocation);
     let result = match invocation.meter.wall_deadline() {
@@ -49,29 +47,47 @@ pub(super) async fn run(
         },
         None => guest.await,
     };
-    let (outcome, detail) = match result {
-        Ok(Ending::Answered) => (Outcome::Ok, None),
-        Ok(Ending::Failed(code)) => (Outcome::GuestError, Some(code)),
-        Ok(Ending::Invalid(why)) => (Outcome::InvalidResponse, Some(why.to_owned())),
-        Err(error) => (trap::classify(&error, &invocation), Some(trap::describe(&error))),
-    };
-    reporter.end(outcome, detail)
+    match result {
+        Ok(ending) => Ended::by_itself(reporter, ending),
+        Err(error) => Ended::failed(reporter, &error, &invocation),
+    }
+}
+
+impl Ended {
+    /// A guest that ended as it wanted to.
+    pub(super) fn by_itself(reporter: Reporter, ending: Ending) -> Self {
+        let (outcome, detail) = match ending {
+            Ending::Answered => (Outcome::Ok, None),
+            Ending::Failed(code) => (Outcome::GuestError, Some(code)),
+            Ending::Invalid(why) => (Outcome::InvalidResponse, Some(why.to_owned())),
+        };
+        Self { reporter, outcome, detail }
+    }
+
+    /// A guest that the engine ended with `error`.
+    pub(super) fn failed(reporter: Reporter, error: &wasmtime::Error, invocation: &Invocation) -> Self {
+        Self { reporter, outcome: trap::classify(error, invocation), detail: Some(trap::describe(error)) }
+    }
 }
 
 async fn answer_request(
     function: &Arc<Inner>,
     request: http::Request<RequestBody>,
     scheme: Scheme,
-    answer: Answer,
+    answer: oneshot::Sender<http::Response<WasiBody>>,
     invocation: &Arc<Invocation>,
 ) -> wasmtime::Result<Ending> {
-    let mut instance = match function.spare.as_ref().and_then(Spare::take) {
+    let spare = match &function.reuse {
+        Reuse::Spare(spare) => spare.take(),
+        Reuse::Never | Reuse::Shared(_) => None,
+    };
+    let mut instance = match spare {
         Some(mut instance) => {
             instance.store.data().begin(invocation);
             instance.store.set_epoch_deadline(EPOCHS_PER_SLICE);
             instance
         }
-        None => instantiate(function, invocation).await?,
+        None => instantiate(function, &Current::of(invocation)).await?,
     };
     let store = &mut instance.store;
     let ending = match &instance.exports {
@@ -84,8 +100,9 @@ async fn answer_request(
     Ok(ending)
 }
 
-async fn instantiate(function: &Inner, invocation: &Arc<Invocation>) -> wasmtime::Result<Instance> {
-    let host = Host::new(&function.authority, invocation, Stdio::Log, &[])?;
+/// A fresh instance, which works for `current`.
+pub(super) async fn instantiate(function: &Inner, current: &Arc<Current>) -> wasmtime::Result<Instance> {
+    let host = Host::new(&function.authority, current, Stdio::Log, &[])?;
     let mut store = host.into_store(&function.engine)?;
     let exports = match &function.handler {
         Handler::P2(handler) => Exports::P2(handler.instantiate_async(&mut store).await?),
@@ -99,7 +116,7 @@ async fn handle_p2(
     proxy: &p2::Proxy,
     request: http::Request<RequestBody>,
     scheme: &Scheme,
-    answer: Answer,
+    answer: oneshot::Sender<http::Response<WasiBody>>,
 ) -> wasmtime::Result<Ending> {
     let scheme = if *scheme == Scheme::HTTPS { p2::http::types::Scheme::Https } else { p2::http::types::Scheme::Http };
     let (given, mut taken) = oneshot::channel();
@@ -122,7 +139,7 @@ async fn handle_p3(
     store: &mut Store<Host>,
     service: &p3_bindings::Service,
     request: http::Request<RequestBody>,
-    answer: Answer,
+    answer: oneshot::Sender<http::Response<WasiBody>>,
 ) -> wasmtime::Result<Ending> {
     let (request, sent) = p3::Request::from_http(store.data_mut().http().hooks, request);
     store
@@ -142,7 +159,7 @@ async fn handle_p3(
 }
 
 /// Hands a checked response to whoever called.
-fn pass_on(response: http::Response<WasiBody>, answer: Answer) -> Ending {
+pub(super) fn pass_on(response: http::Response<WasiBody>, answer: oneshot::Sender<http::Response<WasiBody>>) -> Ending {
     if response.status().is_informational() {
         return Ending::Invalid("the guest answered with an informational status (1xx), which is no answer");
     }
@@ -154,7 +171,7 @@ fn pass_on(response: http::Response<WasiBody>, answer: Answer) -> Ending {
 }
 
 /// 0.3 guests read scheme and authority from the request's target, which HTTP/1.1 leaves in the `host` header.
-fn with_scheme(
+pub(super) fn with_scheme(
     mut request: http::Request<RequestBody>,
     scheme: Scheme,
 ) -> wasmtime::Result<http::Request<RequestBody>> {

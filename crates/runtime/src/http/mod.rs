@@ -2,6 +2,7 @@
 
 mod body;
 mod guest;
+mod shared;
 mod spare;
 
 use std::future::poll_fn;
@@ -9,9 +10,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use coracle_package::manifest::Reuse;
+use coracle_package::manifest;
 use http::uri::Scheme;
 use tokio::sync::oneshot;
+use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
@@ -21,8 +23,9 @@ use crate::engine::{Engine, EngineError};
 use crate::host::Host;
 use crate::invocation::{Invocation, Observer, Record, Reporter};
 use crate::log::GuestLog;
-use crate::meter::Metered;
 use crate::outcome::Outcome;
+use body::Fate;
+use shared::Shared;
 use spare::Spare;
 
 pub use body::{RequestBody, RequestBodyError, ResponseBody, ResponseBodyError};
@@ -78,8 +81,17 @@ struct Inner {
     engine: Engine,
     handler: Handler,
     authority: Arc<Authority>,
-    /// Instances kept for another invocation, where the manifest chose that.
-    spare: Option<Spare>,
+    reuse: Reuse,
+}
+
+/// How often an instance is used, as the manifest chose.
+enum Reuse {
+    /// Once.
+    Never,
+    /// For one invocation after the other.
+    Spare(Spare),
+    /// For several at once.
+    Shared(Shared),
 }
 
 /// Which of the two interfaces the component exports.
@@ -99,7 +111,7 @@ impl Function {
         engine: &Engine,
         code: &Code,
         authority: Arc<Authority>,
-        reuse: Option<Reuse>,
+        reuse: Option<manifest::Reuse>,
     ) -> Result<Self, LinkError> {
         let Code::Component(component) = code else { return Err(LinkError::Module) };
         let instance = engine.linker()?.instantiate_pre(component).map_err(LinkError::Import)?;
@@ -110,20 +122,22 @@ impl Function {
         } else {
             return Err(LinkError::NoHandler);
         };
-        if matches!(handler, Handler::P2(_)) && reuse.is_some_and(|reuse| reuse.concurrent.get() > 1) {
-            return Err(LinkError::Concurrent);
-        }
-        let spare = reuse.map(Spare::new);
-        Ok(Self { inner: Arc::new(Inner { engine: engine.clone(), handler, authority, spare }) })
+        let reuse = match (reuse, &handler) {
+            (None, _) => Reuse::Never,
+            (Some(reuse), _) if reuse.concurrent.get() == 1 => Reuse::Spare(Spare::new(reuse)),
+            (Some(reuse), Handler::P3(service)) => Reuse::Shared(Shared::new(reuse, service.clone())),
+            (Some(_), Handler::P2(_)) => return Err(LinkError::Concurrent),
+        };
+        Ok(Self { inner: Arc::new(Inner { engine: engine.clone(), handler, authority, reuse }) })
     }
 
-    /// Answers one request: in a fresh instance, or in a spare one where the manifest chose reuse.
+    /// Answers one request: in a fresh instance, or in one that is used again where the manifest chose that.
     ///
     /// The guest runs inside the caller's future until it answers, and in a task of its own for what it still does then.
     /// Dropping the future, or the response's body before its end, cancels the guest.
     ///
     /// # Errors
-    /// [`Failure`] when the guest ended without an answer.
+    /// [`Failure`] when the guest ended without an answer that can be sent.
     pub async fn call(
         &self,
         request: http::Request<RequestBody>,
@@ -132,16 +146,20 @@ impl Function {
         let Call { scheme, traceparent, logs, observer } = call;
         let invocation = Arc::new(Invocation::new(&self.inner.authority.limits, logs, traceparent));
         let reporter = Reporter::new(Arc::clone(&invocation), observer);
+        let bodiless = request.method() == http::Method::HEAD;
         let (answer, mut answered) = oneshot::channel();
-        let guest = guest::run(Arc::clone(&self.inner), request, scheme, answer, Arc::clone(&invocation), reporter);
-        let mut guest: Pin<Box<dyn Future<Output = Option<Record>> + Send>> = Box::pin(Metered::new(invocation, guest));
+        let job = Job { request, scheme, answer, invocation, reporter };
+        let mut guest = match &self.inner.reuse {
+            Reuse::Shared(shared) => shared.call(&self.inner, job),
+            Reuse::Never | Reuse::Spare(_) => guest::start(&self.inner, job),
+        };
 
         let mut ended = None;
         let answer = poll_fn(|context| {
             if ended.is_none()
-                && let Poll::Ready(record) = guest.as_mut().poll(context)
+                && let Poll::Ready(end) = guest.as_mut().poll(context)
             {
-                ended = Some(record);
+                ended = Some(end);
             }
             match Pin::new(&mut answered).poll(context) {
                 Poll::Ready(Err(_)) if ended.is_none() => Poll::Pending,
@@ -151,19 +169,95 @@ impl Function {
         .await;
 
         match (answer, ended) {
-            (Ok(response), Some(_)) => Ok(response.map(ResponseBody::finished)),
             (Ok(response), None) => {
-                let guest = tokio::spawn(guest);
-                Ok(response.map(|body| ResponseBody::streaming(body, guest)))
+                let (fate, told) = oneshot::channel();
+                let guest = tokio::spawn(report(guest, told));
+                let promised = content_length(&response);
+                Ok(response.map(|body| ResponseBody::streaming(body, promised, &guest, fate)))
             }
-            (Err(_), ended) => Err(failure(ended.flatten())),
+            (Ok(response), Some(Some(ended))) => whole(response, ended, bodiless),
+            (Err(_), Some(Some(ended))) => Err(failure(ended.invalid("the guest ended without an answer"))),
+            (_, None | Some(None)) => {
+                Err(Failure { outcome: Outcome::HostError, detail: "the host panicked in this invocation".into() })
+            }
         }
     }
 }
 
-fn failure(ended: Option<Record>) -> Failure {
-    match ended {
-        Some(record) => Failure { outcome: record.outcome, detail: record.detail.unwrap_or_default() },
-        None => Failure { outcome: Outcome::HostError, detail: "the host panicked in this invocation".into() },
+/// One request on its way to an instance.
+struct Job {
+    request: http::Request<RequestBody>,
+    scheme: Scheme,
+    /// Where the head of the answer goes as soon as the guest gives it.
+    answer: oneshot::Sender<http::Response<WasiBody>>,
+    invocation: Arc<Invocation>,
+    reporter: Reporter,
+}
+
+/// A guest at work on one request. It ends with nothing when the host panicked; dropped before its end, it is cancelled.
+type Guest = Pin<Box<dyn Future<Output = Option<Ended>> + Send>>;
+
+/// How a guest ended. It is reported when what became of its answer is known too; dropped before that, it was cancelled.
+struct Ended {
+    reporter: Reporter,
+    outcome: Outcome,
+    detail: Option<String>,
+}
+
+impl Ended {
+    /// A guest that ended well, but without an answer that can be sent.
+    fn invalid(mut self, why: &'static str) -> Self {
+        if self.outcome == Outcome::Ok {
+            self.outcome = Outcome::InvalidResponse;
+            self.detail = Some(why.to_owned());
+        }
+        self
     }
+
+    fn report(self) -> Record {
+        self.reporter.end(self.outcome, self.detail)
+    }
+}
+
+/// The answer of a guest that has ended: all of it is there, or it will never be.
+///
+/// An answer to HEAD (`bodiless`) may promise the length of a body that is not sent.
+fn whole(
+    response: http::Response<WasiBody>,
+    ended: Ended,
+    bodiless: bool,
+) -> Result<http::Response<ResponseBody>, Failure> {
+    let (head, body) = response.into_parts();
+    let body = if bodiless { WasiBody::default() } else { body };
+    match ResponseBody::whole(body) {
+        Ok(body) => {
+            ended.report();
+            Ok(http::Response::from_parts(head, body))
+        }
+        Err(why) => Err(failure(ended.invalid(why))),
+    }
+}
+
+/// Runs a guest that goes on after the head of its answer, and reports it when it has ended and its body has been read.
+async fn report(guest: Guest, told: oneshot::Receiver<Fate>) {
+    let Some(ended) = guest.await else { return };
+    if ended.outcome != Outcome::Ok {
+        ended.report();
+        return;
+    }
+    match told.await {
+        Ok(Fate::Whole) => ended.report(),
+        Ok(Fate::Broken) => ended.invalid("the guest left its answer unfinished").report(),
+        // Nobody reads on: the end is reported as cancelled.
+        Err(_) => return,
+    };
+}
+
+fn content_length(response: &http::Response<WasiBody>) -> Option<u64> {
+    response.headers().get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn failure(ended: Ended) -> Failure {
+    let record = ended.report();
+    Failure { outcome: record.outcome, detail: record.detail.unwrap_or_default() }
 }

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use coracle_package::manifest::Reuse;
+use coracle_package::manifest;
 use wasmtime::Store;
 use wasmtime_wasi_http::{p2, p3};
 
-use super::Inner;
+use super::{Inner, Reuse};
 use crate::host::Host;
 
 /// An instance and the store that it lives in.
@@ -29,14 +29,14 @@ pub(super) enum Exports {
 
 /// The instances of one function that wait for another invocation.
 pub(super) struct Spare {
-    reuse: Reuse,
+    reuse: manifest::Reuse,
     waiting: Mutex<Vec<(Instant, Instance)>>,
     /// Whether a task looks after those that have waited too long.
     swept: AtomicBool,
 }
 
 impl Spare {
-    pub(super) fn new(reuse: Reuse) -> Self {
+    pub(super) fn new(reuse: manifest::Reuse) -> Self {
         Self { reuse, waiting: Mutex::new(Vec::new()), swept: AtomicBool::new(false) }
     }
 
@@ -65,7 +65,7 @@ impl Inner {
     /// Keeps `instance` if it may serve again.
     pub(super) fn keep(self: &Arc<Self>, mut instance: Instance) {
         instance.served += 1;
-        let Some(spare) = &self.spare else { return };
+        let Reuse::Spare(spare) = &self.reuse else { return };
         if instance.served >= spare.reuse.invocations.get() {
             return;
         }
@@ -81,7 +81,7 @@ async fn sweep(function: std::sync::Weak<Inner>, idle: std::time::Duration) {
     loop {
         tokio::time::sleep(idle).await;
         let Some(function) = function.upgrade() else { return };
-        let Some(spare) = &function.spare else { return };
+        let Reuse::Spare(spare) = &function.reuse else { return };
         if !spare.sweep() {
             spare.swept.store(false, SeqCst);
             // One that came between the two lines starts no task of its own.

@@ -17,7 +17,8 @@ use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use super::{Host, MAX_NAME, start};
 use crate::authority::Authority;
-use crate::invocation::{Current, Refusal};
+use crate::current::Current;
+use crate::invocation::Refusal;
 
 /// Bytes of values that the compare-and-swap handles of one guest hold in the host: two of the largest values, since
 /// swapping one while another waits is as much as a guest needs.

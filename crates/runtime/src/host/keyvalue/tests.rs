@@ -13,7 +13,7 @@ use crate::invocation::Invocation;
 /// What a [`View`] looks at.
 struct State {
     authority: Authority,
-    current: Current,
+    current: Arc<Current>,
     table: ResourceTable,
     held: Arc<AtomicUsize>,
 }
@@ -33,7 +33,7 @@ impl State {
         let invocation = Invocation::new(&Limits::http(), None, None);
         Self {
             authority: Authority::resolve(&grants, Limits::http(), &resolution).unwrap(),
-            current: Current::new(Arc::new(invocation)),
+            current: Current::of(&Arc::new(invocation)),
             table: ResourceTable::new(),
             held: Arc::default(),
         }

@@ -1,0 +1,106 @@
+//! Whom an instance works for.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::invocation::Invocation;
+use crate::meter::{Exhausted, thread_time};
+
+/// The invocations that an instance works for: one, another one each time the instance is used again, or several at once
+/// where its reuse allows that.
+pub(crate) struct Current(Mutex<Calls>);
+
+struct Calls {
+    /// The oldest first. Never empty: one that has ended stays until there is another.
+    calls: Vec<Arc<Invocation>>,
+    /// Whether the guest is being polled, on this thread.
+    polled: bool,
+}
+
+impl Current {
+    /// Of an instance that works for `invocation` alone.
+    pub(crate) fn of(invocation: &Arc<Invocation>) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Calls { calls: vec![Arc::clone(invocation)], polled: false })))
+    }
+
+    /// The one that the instance works for. Of several it is the oldest: the engine does not say for which of them the
+    /// guest calls the host.
+    pub(crate) fn get(&self) -> Arc<Invocation> {
+        Arc::clone(&self.lock().calls[0])
+    }
+
+    /// Whether there is only one.
+    pub(crate) fn is_one(&self) -> bool {
+        self.lock().calls.len() == 1
+    }
+
+    /// Calls `visit` with each.
+    pub(crate) fn each(&self, visit: impl FnMut(&Arc<Invocation>)) {
+        self.lock().calls.iter().for_each(visit);
+    }
+
+    /// Works for `invocation` and no other from now on.
+    pub(crate) fn set(&self, invocation: Arc<Invocation>) {
+        self.change(|calls| *calls = vec![invocation]);
+    }
+
+    /// Works for `invocation` too.
+    pub(crate) fn add(&self, invocation: Arc<Invocation>) {
+        self.change(|calls| calls.push(invocation));
+    }
+
+    /// Works for `invocation` no longer, unless it is the only one.
+    pub(crate) fn remove(&self, invocation: &Arc<Invocation>) {
+        self.change(|calls| {
+            if calls.len() > 1 {
+                calls.retain(|call| !Arc::ptr_eq(call, invocation));
+            }
+        });
+    }
+
+    /// A poll of the guest begins: its CPU time is shared among all, in equal parts.
+    pub(crate) fn enter(&self) {
+        let mut calls = self.lock();
+        calls.polled = true;
+        calls.begin();
+    }
+
+    /// The poll ends.
+    pub(crate) fn leave(&self) {
+        let mut calls = self.lock();
+        calls.polled = false;
+        calls.end();
+    }
+
+    /// Asked at every tick of a running guest: whether it may go on.
+    pub(crate) fn check(&self) -> Result<(), Exhausted> {
+        self.lock().calls.iter().try_for_each(|call| call.meter.check())
+    }
+
+    /// Changes who there is; a poll under way is charged to those who were there before, up to now.
+    fn change(&self, change: impl FnOnce(&mut Vec<Arc<Invocation>>)) {
+        let mut calls = self.lock();
+        if calls.polled {
+            calls.end();
+        }
+        change(&mut calls.calls);
+        if calls.polled {
+            calls.begin();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Calls> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Calls {
+    fn begin(&self) {
+        let (now, share) = (thread_time(), self.calls.len() as u64);
+        self.calls.iter().for_each(|call| call.meter.enter(now, share));
+    }
+
+    fn end(&self) {
+        let now = thread_time();
+        self.calls.iter().for_each(|call| call.meter.leave(now));
+    }
+}
