@@ -9,6 +9,7 @@ mod grants;
 mod output;
 mod panic;
 mod progress;
+mod target;
 
 use clap::Parser;
 use environment::Environment;
