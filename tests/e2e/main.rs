@@ -1,5 +1,6 @@
 //! The `coracle` program over real sockets, with real guests.
 
+mod compile;
 mod errors;
 mod grants;
 mod lifecycle;

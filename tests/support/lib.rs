@@ -9,6 +9,7 @@ pub fn root() -> &'static Path {
 
 mod app;
 pub mod client;
+pub mod hostile_code;
 #[cfg(target_os = "linux")]
 mod memory;
 mod program;

@@ -1,6 +1,7 @@
 //! The `coracle` binary: reads the command line and the environment, calls one library for each verb, and renders errors.
 
 mod commands;
+mod compiler;
 #[cfg(test)]
 mod documents;
 mod environment;
@@ -9,7 +10,6 @@ mod grants;
 mod output;
 mod panic;
 mod progress;
-mod target;
 
 use clap::Parser;
 use environment::Environment;
@@ -29,6 +29,9 @@ struct CommandLine {
 
 fn main() {
     let exit = panic::guard(|| {
+        if compiler::is_wanted() {
+            return if compiler::work() { Exit::Success } else { Exit::Internal };
+        }
         let environment = Environment::read();
         let result = match CommandLine::try_parse() {
             Ok(line) => line.verb.execute(&environment),

@@ -6,6 +6,9 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
 use wasmtime::component::Linker;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use serde::{Deserialize, Serialize};
+
+use crate::compile::Compiler;
 use crate::host::{self, Host};
 use crate::meter::TICK;
 
@@ -30,7 +33,8 @@ const MAX_PARTS_PER_COMPONENT: u32 = 64;
 const MAX_TABLE_ELEMENTS: usize = 100_000;
 
 /// Settings of an engine, fixed when it is made. Each differing pair has its own entries in the code cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EngineOptions {
     /// Instances kept in a pool; `None` allocates each anew, which suits one invocation a process.
     pub pool: Option<u32>,
@@ -76,26 +80,31 @@ pub struct Engine {
 struct Inner {
     wasm: wasmtime::Engine,
     options: EngineOptions,
+    compiler: Compiler,
     /// Made when the first component is linked: a process that only runs a core module never needs it.
     linker: OnceLock<Linker<Host>>,
     ticker: Arc<Ticker>,
 }
 
 impl Engine {
-    /// Makes an engine.
+    /// Makes an engine, for whose components `compiler` does the compiling.
     ///
     /// # Errors
     /// [`EngineError::Settings`] when this machine cannot run it so.
-    pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
+    pub fn new(options: EngineOptions, compiler: Compiler) -> Result<Self, EngineError> {
         let wasm = wasmtime::Engine::new(&config(options)).map_err(EngineError::Settings)?;
         let ticker = Arc::new(Ticker::default());
-        Ok(Self { inner: Arc::new(Inner { wasm, options, linker: OnceLock::new(), ticker }) })
+        Ok(Self { inner: Arc::new(Inner { wasm, options, compiler, linker: OnceLock::new(), ticker }) })
     }
 
     /// The settings that it was made with.
     #[must_use]
     pub fn options(&self) -> EngineOptions {
         self.inner.options
+    }
+
+    pub(crate) fn compiler(&self) -> &Compiler {
+        &self.inner.compiler
     }
 
     pub(crate) fn wasm(&self) -> &wasmtime::Engine {

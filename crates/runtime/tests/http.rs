@@ -10,7 +10,7 @@ use bytes::Bytes;
 use coracle_package::grant::{Access, DirGrant, Grants};
 use coracle_package::limit::Limits;
 use coracle_package::manifest::Reuse;
-use coracle_runtime::compile;
+use coracle_runtime::compile::{self, Compiler};
 use coracle_runtime::http::{Call, Failure, Function, RequestBody, RequestBodyError, ResponseBody};
 use coracle_runtime::{Authority, Engine, EngineOptions, Observer, Outcome, Record, Refusal, Resolution, TrapKind};
 use http_body_util::{BodyExt, Full};
@@ -26,7 +26,7 @@ fn function(name: &str, limits: Limits) -> Function {
 }
 
 fn function_with(name: &str, grants: &Grants, limits: Limits, reuse: Option<Reuse>) -> Function {
-    let engine = Engine::new(EngineOptions::server(8)).unwrap();
+    let engine = Engine::new(EngineOptions::server(8), Compiler::InProcess).unwrap();
     let code = compile::load(&engine, None, &sample(name), &()).unwrap();
     let none = std::collections::BTreeMap::new();
     let secrets = std::collections::BTreeMap::new();

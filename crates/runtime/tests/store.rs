@@ -10,7 +10,7 @@ use bytes::Bytes;
 use coracle_capability::secret::Secret;
 use coracle_package::grant::{Grants, KeyValueBackend, VariableValue};
 use coracle_package::limit::Limits;
-use coracle_runtime::compile;
+use coracle_runtime::compile::{self, Compiler};
 use coracle_runtime::http::{Call, Function, RequestBodyError};
 use coracle_runtime::{
     Authority, Engine, EngineOptions, GuestLog, LogLevel, LogStream, Observer, Outcome, Record, Refusal, Resolution,
@@ -45,7 +45,7 @@ struct Guest {
 impl Guest {
     fn new(grants: &Grants) -> Self {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples/store-rust/store-rust.wasm");
-        let engine = Engine::new(EngineOptions::server(8)).unwrap();
+        let engine = Engine::new(EngineOptions::server(8), Compiler::InProcess).unwrap();
         let code = compile::load(&engine, None, &std::fs::read(path).unwrap(), &()).unwrap();
         let resolution = Resolution {
             directory: Path::new("."),

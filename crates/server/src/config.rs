@@ -12,7 +12,7 @@ use coracle_package::grant::Grants;
 use coracle_package::limit::Limits;
 use coracle_package::manifest::{FILE_NAME, Manifest};
 use coracle_runtime::cache::Cache;
-use coracle_runtime::compile::Progress;
+use coracle_runtime::compile::{Compiler, Progress};
 use ipnet::IpNet;
 
 use crate::admit::MAX_INVOCATIONS;
@@ -88,6 +88,8 @@ pub struct Config {
     pub drain: Duration,
     /// Whose word about the client is taken.
     pub trusted_proxies: Vec<IpNet>,
+    /// Which process compiles components.
+    pub compiler: Compiler,
     /// Where compiled code is kept.
     pub cache: Option<Cache>,
     /// Told when a component is compiled.
@@ -101,8 +103,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// `source` at `address`, and the default for everything else.
-    pub fn new(source: Source, address: SocketAddr) -> Self {
+    /// `source` at `address`, compiled by `compiler`, and the default for everything else.
+    pub fn new(source: Source, address: SocketAddr, compiler: Compiler) -> Self {
         Self {
             source,
             address,
@@ -113,6 +115,7 @@ impl Config {
             watch: false,
             drain: DRAIN,
             trusted_proxies: Vec::new(),
+            compiler,
             cache: None,
             progress: Arc::new(()),
             max_connections: MAX_CONNECTIONS,

@@ -79,7 +79,7 @@ impl Bound {
     /// [`ServerError`]: everything that is wrong with the configuration at once, before anything listens.
     pub async fn new(config: Config) -> Result<Self, ServerError> {
         let metrics = Metrics::new();
-        let engine = Engine::new(EngineOptions::server(config.max_invocations))?;
+        let engine = Engine::new(EngineOptions::server(config.max_invocations), config.compiler.clone())?;
         let builder = Builder { engine, metrics: metrics.clone(), config };
         let config = &builder.config;
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use coracle_daemon::signal::Shutdown;
+use coracle_runtime::compile::Compiler;
 use coracle_server::{Bound, Config, Report, ServerError, Source, Timeouts, TlsFiles};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -56,7 +57,7 @@ async fn start(change: impl FnOnce(&mut Config)) -> Running {
         std::fs::write(place.path().join(folder).join("a.txt"), text).unwrap();
     }
     write_manifest(place.path(), "one");
-    let mut config = Config::new(Source::at(place.path()), any_port());
+    let mut config = Config::new(Source::at(place.path()), any_port(), Compiler::InProcess);
     config.admin_address = Some(any_port());
     config.timeouts = TIMEOUTS;
     config.drain = Duration::from_secs(5);
@@ -264,7 +265,7 @@ async fn everything_that_is_wrong_is_said_at_once() {
                 [component.gone]\nsource = \"gone.wasm\"\ngrants = { env-from-host = [\"UNSET_TOO\"] }\n\
                 [[route]]\npath = \"/\"\ncomponent = \"gone\"\n";
     std::fs::write(place.path().join("coracle.toml"), text).unwrap();
-    let mut config = Config::new(Source::at(place.path()), any_port());
+    let mut config = Config::new(Source::at(place.path()), any_port(), Compiler::InProcess);
     config.variables.insert("unknown".into(), "x".into());
     let key = place.path().join("none.pem");
     config.tls = Some(TlsFiles { certificate: key.clone(), key });

@@ -18,6 +18,7 @@ use coracle_runtime::diagnose::lacks;
 use coracle_runtime::invoke::{self, InvokeError};
 use coracle_runtime::{Authority, CallStack, Engine, EngineOptions, Finished, Observation, Outcome, Resolution};
 
+use crate::compiler;
 use crate::environment::Environment;
 use crate::error::{Exit, Failure, Fault};
 use crate::grants::{Faults, GrantFlags, LimitFlags};
@@ -91,7 +92,7 @@ pub(crate) fn execute(arguments: &Arguments, environment: &Environment) -> Resul
         ..EngineOptions::command()
     };
     let authority = Authority::resolve(&grants, limits, &resolution).map_err(|errors| refused(&errors))?;
-    let engine = Engine::new(options).map_err(|error| Failure::internal(chain(&error)))?;
+    let engine = Engine::new(options, compiler::own()).map_err(|error| Failure::internal(chain(&error)))?;
     let code = load(&engine, &arguments.target, environment)?;
     // One thread serves one guest: others would only have to be started and woken.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -262,7 +263,7 @@ fn compile_failure(error: &CompileError, target: &Path) -> Failure {
             .at(format_args!("{place}:{line}:{column}"))
             .detail(text)
             .detail(format_args!("{}^", blank(text, column.saturating_sub(1)))),
-        CompileError::Load(_) => Failure::internal(chain(error)).at(place),
+        CompileError::Load(_) | CompileError::Start(_) => Failure::internal(chain(error)).at(place),
         error => Failure::bad_data(error).at(place),
     };
     match error.hint() {

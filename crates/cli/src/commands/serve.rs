@@ -15,6 +15,7 @@ use coracle_package::unit::parse_duration;
 use coracle_runtime::cache::Cache;
 use coracle_server::{Bound, Config, DRAIN, Report, ServerError, Source, TlsFiles};
 
+use crate::compiler;
 use crate::environment::Environment;
 use crate::error::{Exit, Failure, Fault};
 use crate::grants::{Faults, GrantFlags};
@@ -145,7 +146,7 @@ pub(crate) fn base(source: Source, address: SocketAddr, environment: &Environmen
         cache,
         environment: Arc::new(move |name| environment.text(name)),
         progress: Arc::new(CompileLine::new("a component")),
-        ..Config::new(source, address)
+        ..Config::new(source, address, compiler::own())
     }
 }
 

@@ -117,7 +117,7 @@ impl Cache {
         drop(lock);
         match self.find(engine, key, subject.kind) {
             Some(code) => Ok(code),
-            None => map::from_bytes(engine, subject.kind, &bytes).map_err(CompileError::Load),
+            None => unkept(engine, subject.kind, &bytes),
         }
     }
 
@@ -204,6 +204,11 @@ impl Cache {
 const CODE: &str = "code";
 /// The extension of what is known about it.
 const RECORD: &str = "record";
+
+/// Code that the engine's compiler gave a moment ago, and that is not kept.
+pub(crate) fn unkept(engine: &wasmtime::Engine, kind: CodeKind, code: &[u8]) -> Result<Code, CompileError> {
+    map::from_bytes(engine, kind, code).map_err(CompileError::Load)
+}
 
 /// What an entry was built from.
 pub(crate) struct Subject<'a> {

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::compile::{Progress, load, load_file};
+use crate::compile::{Compiler, Progress, load, load_file};
 use crate::engine::{Engine, EngineOptions};
 
 /// A module whose export says which one it is.
@@ -36,7 +36,7 @@ struct Fixture {
 impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let engine = Engine::new(EngineOptions::command()).unwrap();
+        let engine = Engine::new(EngineOptions::command(), Compiler::InProcess).unwrap();
         let cache = Cache::open(&folder.path().join("cache")).unwrap();
         Self { folder, engine, cache, compiled: Count::default() }
     }
@@ -81,7 +81,7 @@ fn the_second_start_compiles_nothing() {
 fn other_settings_are_other_entries() {
     let fixture = Fixture::new();
     assert_eq!(fixture.run(1), 1);
-    let fuel = Engine::new(EngineOptions { fuel: true, ..EngineOptions::command() }).unwrap();
+    let fuel = Engine::new(EngineOptions { fuel: true, ..EngineOptions::command() }, Compiler::InProcess).unwrap();
     load(&fuel, Some(&fixture.cache), &module(1), &fixture.compiled).unwrap();
     assert_eq!(fixture.compiled.0.take(), 1);
     assert_eq!(files_with(fixture.cache.directory(), CODE).len(), 2);
@@ -269,7 +269,7 @@ fn child(directory: &Path) {
         }
         fn finished(&self) {}
     }
-    let engine = Engine::new(EngineOptions::command()).unwrap();
+    let engine = Engine::new(EngineOptions::command(), Compiler::InProcess).unwrap();
     load(&engine, Some(&Cache::open(directory).unwrap()), &module(7), &Mark(directory)).unwrap();
 }
 

@@ -4,6 +4,7 @@ use wasmtime::component::Component;
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{ManglingAndAbi, Resolve};
 
+use crate::compile::Compiler;
 use crate::engine::{Engine, EngineOptions};
 
 const CONFIG: &str = "
@@ -31,7 +32,7 @@ fn component(wit: &str) -> Vec<u8> {
 }
 
 fn assert_linked(bytes: &[u8]) {
-    let engine = Engine::new(EngineOptions::command()).unwrap();
+    let engine = Engine::new(EngineOptions::command(), Compiler::InProcess).unwrap();
     let component = Component::new(engine.wasm(), bytes).unwrap();
     super::link(engine.wasm()).unwrap().instantiate_pre(&component).map(drop).unwrap();
 }

@@ -1,0 +1,55 @@
+//! The work itself: from a component's bytes to native code, in whichever process.
+
+use serde::{Deserialize, Serialize};
+
+use super::CodeKind;
+use super::form::Form;
+use super::size::{self, Excess};
+
+/// What is wrong with a component.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Fault {
+    /// There is too much of something in it.
+    Excess(Excess),
+    /// The text form has a fault; line and column count from 1.
+    Text { message: String, line: usize, column: usize },
+    /// A rule of WebAssembly is broken.
+    Invalid { message: String },
+}
+
+/// Checks and compiles `bytes`.
+pub(super) fn build(engine: &wasmtime::Engine, form: Form, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+    let assembled;
+    let binary = match form {
+        Form::Binary(_) => bytes,
+        Form::Text(_) => {
+            assembled = assemble(bytes)?;
+            assembled.as_slice()
+        }
+    };
+    size::check(binary).map_err(Fault::Excess)?;
+    let built = match form.kind() {
+        CodeKind::Module => engine.precompile_module(binary),
+        CodeKind::Component => engine.precompile_component(binary),
+    };
+    built.map_err(|error| Fault::Invalid { message: place_last(&error.root_cause().to_string()) })
+}
+
+fn assemble(text: &[u8]) -> Result<Vec<u8>, Fault> {
+    // The form was told from text.
+    let text = std::str::from_utf8(text).unwrap_or_default();
+    let fault = |error: wast::Error| {
+        let (line, column) = error.span().linecol_in(text);
+        Fault::Text { message: error.message(), line: line + 1, column: column + 1 }
+    };
+    let buffer = wast::parser::ParseBuffer::new(text).map_err(fault)?;
+    wast::parser::parse::<wast::Wat<'_>>(&buffer).and_then(|mut wat| wat.encode()).map_err(fault)
+}
+
+/// The engine's message with the place behind the rule: what is wrong comes first.
+fn place_last(message: &str) -> String {
+    let placed =
+        message.strip_prefix("Invalid input WebAssembly code at offset ").and_then(|rest| rest.split_once(": "));
+    placed.map_or_else(|| message.to_owned(), |(offset, rule)| format!("{rule} (at byte {offset})"))
+}
