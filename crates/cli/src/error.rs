@@ -16,6 +16,8 @@ pub(crate) enum Exit {
     Success,
     /// A guest's own code.
     Guest(i32),
+    /// What was checked does not hold: a test failed, a new component breaks the callers of the old one.
+    Unmet,
     /// The command line is wrong.
     Usage,
     /// A component, a manifest or another input is not what it should be.
@@ -51,6 +53,7 @@ impl Exit {
         match self {
             Self::Success => 0,
             Self::Guest(code) => code,
+            Self::Unmet => 1,
             Self::Usage => 2,
             Self::BadData => 65,
             Self::Deadline => 124,

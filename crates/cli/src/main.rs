@@ -10,6 +10,7 @@ mod grants;
 mod output;
 mod panic;
 mod progress;
+mod target;
 
 use clap::Parser;
 use environment::Environment;

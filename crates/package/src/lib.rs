@@ -29,6 +29,7 @@
 //! Every key that can be written in a manifest, and every default, stands in a table ([`reference::tables`]) that the
 //! parser itself reads, so that the reference made from it cannot leave one out.
 
+pub mod diff;
 pub mod digest;
 pub mod fault;
 pub mod grant;
@@ -38,3 +39,4 @@ pub mod manifest;
 pub mod reference;
 mod suggest;
 pub mod unit;
+pub mod wit;

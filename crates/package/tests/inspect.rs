@@ -95,6 +95,19 @@ fn producers_tell_the_language() {
     assert_eq!(inspect(b"(module)").unwrap().language, None);
 }
 
+/// A component that was composed of others tells each of them.
+#[test]
+fn the_parts_of_a_composed_component_are_told() {
+    let mut text = String::from("(component (component $glue (core module))");
+    for (name, language) in [("front", "Rust"), ("pricing", "Fortran")] {
+        text += &format!(r#"(component ${name} (core module (@producers (language "{language}" ""))))"#);
+    }
+    let whole = inspect((text + ")").as_bytes()).unwrap();
+    let names: Vec<_> = whole.parts.iter().filter_map(|part| part.name.as_deref()).collect();
+    assert_eq!(names, ["glue", "front", "pricing"]);
+    assert_eq!((whole.language.as_deref(), whole.languages()), (None, vec!["Rust", "Fortran"]));
+}
+
 /// The samples that the tree keeps are what real toolchains emit.
 #[test]
 fn the_samples_in_the_tree_are_told_apart() {

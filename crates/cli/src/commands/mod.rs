@@ -3,6 +3,8 @@
 pub(crate) mod cache;
 pub(crate) mod completions;
 pub(crate) mod demo;
+pub(crate) mod diff;
+pub(crate) mod inspect;
 pub(crate) mod run;
 pub(crate) mod serve;
 
@@ -17,6 +19,8 @@ pub(crate) enum Verb {
     Run(Box<run::Arguments>),
     Serve(Box<serve::Arguments>),
     Demo(demo::Arguments),
+    Inspect(inspect::Arguments),
+    Diff(diff::Arguments),
     Cache(cache::Arguments),
     Completions(completions::Arguments),
     Man(completions::ManArguments),
@@ -28,6 +32,8 @@ impl Verb {
             Self::Run(arguments) => run::execute(&arguments, environment),
             Self::Serve(arguments) => serve::execute(&arguments, environment),
             Self::Demo(arguments) => demo::execute(&arguments, environment),
+            Self::Inspect(arguments) => inspect::execute(&arguments),
+            Self::Diff(arguments) => diff::execute(&arguments),
             Self::Cache(arguments) => cache::execute(&arguments, environment),
             Self::Completions(arguments) => completions::execute(&arguments),
             Self::Man(arguments) => completions::man(&arguments),

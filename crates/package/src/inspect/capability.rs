@@ -94,18 +94,29 @@ impl Capability {
         }
     }
 
+    /// What `grants` grant of this kind, in the words of whoever wrote them. Values of variables are left out.
+    pub fn granted(self, grants: &Grants) -> Vec<String> {
+        let net = |fits: fn(Transport) -> bool| {
+            let fitting = grants.net.iter().filter(move |grant| fits(grant.transport));
+            fitting.map(ToString::to_string)
+        };
+        match self {
+            Self::Files => grants.dirs.iter().map(ToString::to_string).collect(),
+            Self::Sockets => {
+                let listen = grants.listen.iter().map(|address| format!("listening on {address}"));
+                net(|transport| transport != Transport::Http).chain(listen).collect()
+            }
+            Self::OutboundHttp => net(|transport| matches!(transport, Transport::Any | Transport::Http)).collect(),
+            Self::Environment => grants.env.keys().chain(&grants.env_from_host).cloned().collect(),
+            Self::KeyValue => grants.keyvalue.iter().map(|(name, backend)| format!("{name} ({backend})")).collect(),
+            Self::Config => grants.variables.keys().cloned().collect(),
+            Self::Logging | Self::Stdio | Self::Clocks | Self::Random => Vec::new(),
+        }
+    }
+
     /// Whether `grants` grant anything of this kind.
     pub fn is_granted(self, grants: &Grants) -> bool {
-        let net = |fits: fn(Transport) -> bool| grants.net.iter().any(|grant| fits(grant.transport));
-        match self {
-            Self::Files => !grants.dirs.is_empty(),
-            Self::Sockets => !grants.listen.is_empty() || net(|transport| transport != Transport::Http),
-            Self::OutboundHttp => net(|transport| matches!(transport, Transport::Any | Transport::Http)),
-            Self::Environment => !grants.env.is_empty() || !grants.env_from_host.is_empty(),
-            Self::KeyValue => !grants.keyvalue.is_empty(),
-            Self::Config => !grants.variables.is_empty(),
-            Self::Logging | Self::Stdio | Self::Clocks | Self::Random => true,
-        }
+        self.granted_with().is_none() || !self.granted(grants).is_empty()
     }
 }
 

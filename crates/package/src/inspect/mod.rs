@@ -34,14 +34,27 @@ pub struct Inspection {
     pub exports: Vec<InterfaceName>,
     /// The kinds of things it wants to touch, from what it imports. Many toolchains import more than they use.
     pub capabilities: BTreeSet<Capability>,
-    /// The language it was written in, as far as the bytes tell.
+    /// The language it was written in, as far as the bytes tell; none of a component whose parts differ in it.
     pub language: Option<String>,
+    /// The components that were composed into this one; empty where it is a single one.
+    pub parts: Vec<Part>,
     /// The tools that its producers sections name, those of nested modules and components included. Sorted, each once.
     pub producers: Vec<Producer>,
     /// Bytes of the binary form.
     pub size: u64,
     /// The digest of the binary form.
     pub digest: Digest,
+}
+
+/// A component inside of a composed one. All of them have the one authority of the whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its name, where whoever composed it wrote one.
+    pub name: Option<String>,
+    /// The language it was written in, as far as the bytes tell.
+    pub language: Option<String>,
+    /// Its bytes.
+    pub size: u64,
 }
 
 /// The two forms of WebAssembly.
@@ -81,6 +94,17 @@ impl Inspection {
     /// The version of the `wasi:cli/run` that a component exports.
     pub fn command(&self) -> Option<&Version> {
         self.newest(&["wasi:cli/run"])
+    }
+
+    /// The languages it was written in, each once, as far as the bytes tell.
+    pub fn languages(&self) -> Vec<&str> {
+        let mut languages: Vec<&str> = Vec::new();
+        for language in self.language.iter().chain(self.parts.iter().flat_map(|part| &part.language)) {
+            if !languages.contains(&language.as_str()) {
+                languages.push(language);
+            }
+        }
+        languages
     }
 
     /// The version of the HTTP handler that a component exports.
@@ -164,21 +188,37 @@ fn foreign(bytes: &[u8]) -> InspectError {
 /// The bytes are neither, or their sections cannot be read.
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, InspectError> {
     let bytes = binary(bytes)?;
-    let found = binary::read(&bytes).map_err(|error| InspectError {
+    let mut found = binary::read(&bytes).map_err(|error| InspectError {
         message: format!("the WebAssembly is damaged at byte {}: {}", error.offset(), error.message()),
         hint: Some("build or fetch the file again".to_owned()),
     })?;
+    // What nobody named and no compiler marked is glue: shims of a toolchain are no parts that somebody composed.
+    found.parts.retain(|part| part.name.is_some() || part.language.is_some());
+    if found.parts.len() < 2 {
+        found.parts.clear();
+    }
     let mut inspection = Inspection {
         kind: found.kind,
         world: World::Library,
+        language: language_of(&found),
         imports: found.imports.into_iter().collect(),
         exports: found.exports.into_iter().collect(),
         capabilities: found.capabilities,
-        language: language::guess(&found.evidence),
+        parts: found.parts,
         producers: found.evidence.all.into_iter().collect(),
         size: bytes.len().try_into().unwrap_or(u64::MAX),
         digest: Digest::of(&bytes),
     };
     inspection.world = inspection.world();
     Ok(inspection)
+}
+
+/// The language of the whole: where all its code is that of parts, the one that they share.
+fn language_of(found: &binary::Found) -> Option<String> {
+    match found.parts.split_first() {
+        Some((first, rest)) if !found.has_code => {
+            first.language.clone().filter(|language| rest.iter().all(|part| part.language.as_ref() == Some(language)))
+        }
+        _ => language::guess(&found.evidence),
+    }
 }

@@ -23,6 +23,18 @@ impl InterfaceName {
         }
     }
 
+    /// The versions that are compatible with this one by semantic versioning, as the first of them: `1` of 1.2.3, `0.2` of
+    /// 0.2.9. Versions below 0.1 and pre-releases are compatible with nothing else. Empty without a version.
+    pub fn track(&self) -> String {
+        match &self.version {
+            None => String::new(),
+            Some(version) if !version.pre.is_empty() => version.to_string(),
+            Some(Version { major: 0, minor: 0, patch, .. }) => format!("0.0.{patch}"),
+            Some(Version { major: 0, minor, .. }) => format!("0.{minor}"),
+            Some(Version { major, .. }) => major.to_string(),
+        }
+    }
+
     /// The package that the interface belongs to: `wasi:http` of `wasi:http/handler`.
     pub fn package(&self) -> Option<&str> {
         self.name.split_once('/').map(|(package, _)| package)
@@ -55,5 +67,14 @@ mod tests {
         assert_eq!(InterfaceName::new("wasi:http/types@0.2").version, Some(Version::new(0, 2, 0)));
         assert_eq!(InterfaceName::new("resize"), InterfaceName { name: "resize".into(), version: None });
         assert_eq!(InterfaceName::new("a@b").to_string(), "a@b");
+    }
+
+    #[test]
+    fn a_track_is_what_stays_compatible() {
+        let tracks = [("1.2.3", "1"), ("0.2.9", "0.2"), ("0.0.4", "0.0.4"), ("0.3.0-rc-1", "0.3.0-rc-1")];
+        for (version, track) in tracks {
+            assert_eq!(InterfaceName::new(&format!("a:b/c@{version}")).track(), track);
+        }
+        assert_eq!(InterfaceName::new("resize").track(), "");
     }
 }
