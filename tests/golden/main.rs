@@ -59,6 +59,12 @@ fn indent(case: &Case) -> String {
 fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).expect("the guests' folder") {
         let path: PathBuf = entry.expect("a readable folder").path();
-        std::fs::copy(&path, to.join(path.file_name().unwrap_or_default())).expect("a guest that can be copied");
+        let to = to.join(path.file_name().unwrap_or_default());
+        if path.is_dir() {
+            std::fs::create_dir(&to).expect("a folder for guests");
+            copy(&path, &to);
+        } else {
+            std::fs::copy(&path, to).expect("a guest that can be copied");
+        }
     }
 }

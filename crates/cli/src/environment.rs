@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::error::Failure;
+
 /// The environment of the process, read once at its start.
 #[derive(Clone)]
 pub(crate) struct Environment {
@@ -23,6 +25,11 @@ impl Environment {
     /// A variable that is set to text, empty or not, for a guest that is granted it by name.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         self.variables.get(std::ffi::OsStr::new(name))?.to_str().map(str::to_owned)
+    }
+
+    /// The path of this program, for work that a process of its own does.
+    pub(crate) fn program(&self) -> Result<PathBuf, Failure> {
+        std::env::current_exe().map_err(|error| Failure::internal(format!("cannot find my own program: {error}")))
     }
 
     /// Where compiled code is kept: `CORACLE_CACHE`, else the user's cache folder as the system has it.

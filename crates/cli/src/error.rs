@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use clap::error::ErrorKind;
 use coracle_runtime::Outcome;
 
-use crate::output;
+use crate::output::{self, visible};
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,19 +158,6 @@ fn render(fault: &Fault, text: &mut String) {
     }
 }
 
-/// `text` without control characters: what a guest or a file says must not steer the terminal.
-fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\t' => shown.push(character),
-            _ if character.is_control() => shown.extend(character.escape_default()),
-            _ => shown.push(character),
-        }
-    }
-    shown
-}
-
 /// What the command-line parser said: help goes out as it is, errors are put into our own form.
 pub(crate) fn from_clap(error: &clap::Error) -> Result<Exit, Failure> {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
@@ -204,11 +191,6 @@ pub(crate) fn from_clap(error: &clap::Error) -> Result<Exit, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_guest_cannot_steer_the_terminal() {
-        assert_eq!(visible("a\u{1b}[2Jb\u{7}\tc"), "a\\u{1b}[2Jb\\u{7}\tc");
-    }
 
     #[test]
     fn a_failure_reads_what_where_hint() {

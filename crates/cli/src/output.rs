@@ -25,3 +25,26 @@ fn finish(result: std::io::Result<()>) -> Result<(), Failure> {
         Err(error) => Err(Failure::internal(format!("cannot write to standard output: {error}"))),
     }
 }
+
+/// `text` without control characters: what a guest or a file says must not steer the terminal.
+pub(crate) fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\t' => shown.push(character),
+            _ if character.is_control() => shown.extend(character.escape_default()),
+            _ => shown.push(character),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_cannot_steer_the_terminal() {
+        assert_eq!(visible("a\u{1b}[2Jb\u{7}\tc"), "a\\u{1b}[2Jb\\u{7}\tc");
+    }
+}

@@ -7,6 +7,7 @@ pub(crate) mod diff;
 pub(crate) mod inspect;
 pub(crate) mod run;
 pub(crate) mod serve;
+pub(crate) mod test;
 
 use clap::Subcommand;
 
@@ -19,6 +20,7 @@ pub(crate) enum Verb {
     Run(Box<run::Arguments>),
     Serve(Box<serve::Arguments>),
     Demo(demo::Arguments),
+    Test(test::Arguments),
     Inspect(inspect::Arguments),
     Diff(diff::Arguments),
     Cache(cache::Arguments),
@@ -32,6 +34,7 @@ impl Verb {
             Self::Run(arguments) => run::execute(&arguments, environment),
             Self::Serve(arguments) => serve::execute(&arguments, environment),
             Self::Demo(arguments) => demo::execute(&arguments, environment),
+            Self::Test(arguments) => test::execute(&arguments, environment),
             Self::Inspect(arguments) => inspect::execute(&arguments),
             Self::Diff(arguments) => diff::execute(&arguments),
             Self::Cache(arguments) => cache::execute(&arguments, environment),
