@@ -180,7 +180,7 @@ pub(crate) fn link_component(
     engine: &Engine,
     component: &Component,
 ) -> Result<wasmtime::component::InstancePre<Host>, StartError> {
-    engine.linker()?.instantiate_pre(component).map_err(|error| match missing_import(&error) {
+    engine.linker_for(component)?.instantiate_pre(component).map_err(|error| match missing_import(&error) {
         Some(name) => StartError::Import { name },
         None => StartError::Mismatch(error),
     })

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
 
-use wasmtime::component::Linker;
+use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use serde::{Deserialize, Serialize};
@@ -81,7 +81,7 @@ struct Inner {
     wasm: wasmtime::Engine,
     options: EngineOptions,
     compiler: Compiler,
-    /// Made when the first component is linked: a process that only runs a core module never needs it.
+    /// Made when the first component of a server is linked: a process that runs one command never needs it.
     linker: OnceLock<Linker<Host>>,
     ticker: Arc<Ticker>,
 }
@@ -111,13 +111,20 @@ impl Engine {
         &self.inner.wasm
     }
 
-    /// Everything that a component may import, linked once.
+    /// Everything that a component may import, linked once for all.
     pub(crate) fn linker(&self) -> Result<&Linker<Host>, EngineError> {
         if let Some(linker) = self.inner.linker.get() {
             return Ok(linker);
         }
-        let linker = host::link(&self.inner.wasm).map_err(EngineError::Link)?;
+        let linker = host::link(&self.inner.wasm, None).map_err(EngineError::Link)?;
         Ok(self.inner.linker.get_or_init(|| linker))
+    }
+
+    /// What `component` imports, linked for it alone.
+    pub(crate) fn linker_for(&self, component: &Component) -> Result<Linker<Host>, EngineError> {
+        let ty = component.component_type();
+        let imports: Vec<&str> = ty.imports(&self.inner.wasm).map(|(name, _)| name).collect();
+        host::link(&self.inner.wasm, Some(&imports)).map_err(EngineError::Link)
     }
 
     /// Keeps the epochs advancing for as long as the guard lives.

@@ -26,7 +26,7 @@ type At = (Resource<Descriptor>, String);
 type P2Future<'a, T> = Box<dyn Future<Output = wasmtime::Result<(Result<T, p2::ErrorCode>,)>> + Send + 'a>;
 
 /// Puts listeners before the functions by which a guest enters or changes a path.
-pub(super) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+pub(super) fn link_p2(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     let mut types = linker.instance(P2)?;
     types.func_wrap_async("[method]descriptor.open-at", |mut store: StoreContextMut<'_, Host>, params: P2Open| {
         Box::new(async move {
@@ -55,6 +55,10 @@ pub(super) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
             answer(host, at.1, removed)
         }) as P2Future<'_, ()>
     })?;
+    Ok(())
+}
+
+pub(super) fn link_p3(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     linker.instance(P3)?.func_wrap_concurrent("[method]descriptor.open-at", open_at_p3)
 }
 

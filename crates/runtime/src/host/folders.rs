@@ -14,8 +14,11 @@ use super::Host;
 use crate::current::Current;
 use crate::invocation::Refusal;
 
-pub(super) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    p2::add_to_linker::<_, Folders>(linker, view)?;
+pub(super) fn link_p2(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    p2::add_to_linker::<_, Folders>(linker, view)
+}
+
+pub(super) fn link_p3(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     p3::add_to_linker::<_, Folders>(linker, view)
 }
 

@@ -34,8 +34,11 @@ mod bindings {
 use bindings::wasi::sockets::ip_name_lookup as p2;
 use bindings::wasi::sockets::network::{ErrorCode, IpAddress};
 
-pub(super) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    p2::add_to_linker::<_, Lookup>(linker, view)?;
+pub(super) fn link_p2(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    p2::add_to_linker::<_, Lookup>(linker, view)
+}
+
+pub(super) fn link_p3(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     p3::add_to_linker::<_, Lookup>(linker, view)
 }
 

@@ -178,21 +178,42 @@ impl WasiHttpView for Host {
     }
 }
 
-/// Links every interface that Coracle implements.
-pub(crate) fn link(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Host>> {
+/// Links the interfaces that Coracle implements: all of them, or at least those that `imports` names. A command calls some
+/// dozens of their hundreds of functions, and to link the others takes longer than to run it.
+pub(crate) fn link(engine: &wasmtime::Engine, imports: Option<&[&str]>) -> wasmtime::Result<Linker<Host>> {
+    let wants = |package: &str, line: &str| {
+        imports.is_none_or(|names| names.iter().any(|name| name.starts_with(package) && name.contains(line)))
+    };
     let mut linker = Linker::new(engine);
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
-    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
-    // Name look-ups go by the network policy and not by a switch for all names.
+    // What goes by the grants of Coracle stands in for what WASI's own implementation has there.
     linker.allow_shadowing(true);
-    lookup::link(&mut linker)?;
-    files::link(&mut linker)?;
-    folders::link(&mut linker)?;
+    if wants("wasi:", "@0.2.") {
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        lookup::link_p2(&mut linker)?;
+        files::link_p2(&mut linker)?;
+        folders::link_p2(&mut linker)?;
+    }
+    if wants("wasi:", "@0.3.") {
+        wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+        lookup::link_p3(&mut linker)?;
+        files::link_p3(&mut linker)?;
+        folders::link_p3(&mut linker)?;
+    }
     linker.allow_shadowing(false);
-    config::link(&mut linker)?;
-    keyvalue::link(&mut linker)?;
-    logging::link(&mut linker)?;
+    if wants("wasi:http/", "@0.2.") {
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    }
+    if wants("wasi:http/", "@0.3.") {
+        wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    }
+    if wants("wasi:config/", "@") {
+        config::link(&mut linker)?;
+    }
+    if wants("wasi:keyvalue/", "@") {
+        keyvalue::link(&mut linker)?;
+    }
+    if wants("wasi:logging/", "") {
+        logging::link(&mut linker)?;
+    }
     Ok(linker)
 }
