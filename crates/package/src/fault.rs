@@ -58,11 +58,14 @@ pub struct SyntaxError {
 }
 
 impl SyntaxError {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
+    /// What is wrong, in one sentence without a full stop.
+    pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), hint: None }
     }
 
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+    /// Says what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }

@@ -29,14 +29,16 @@
 //! Every key that can be written in a manifest, and every default, stands in a table ([`reference::tables`]) that the
 //! parser itself reads, so that the reference made from it cannot leave one out.
 
+pub mod check;
 pub mod diff;
 pub mod digest;
+pub mod document;
 pub mod fault;
 pub mod grant;
 pub mod inspect;
 pub mod limit;
 pub mod manifest;
 pub mod reference;
-mod suggest;
+pub mod suggest;
 pub mod unit;
 pub mod wit;

@@ -17,6 +17,17 @@ pub struct KeyDoc {
     pub reason: &'static str,
 }
 
+/// A key whose default is known when this is compiled.
+pub const fn key(
+    key: &'static str,
+    kind: &'static str,
+    default: &'static str,
+    unit: &'static str,
+    reason: &'static str,
+) -> KeyDoc {
+    KeyDoc { key, kind, default: Cow::Borrowed(default), unit, reason }
+}
+
 /// One table of the reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {

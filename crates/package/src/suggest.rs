@@ -1,7 +1,7 @@
 //! "Did you mean": the nearest of the words that would have been right.
 
 /// The word of `known` that `written` was probably meant to be: at most a third of its letters differ.
-pub(crate) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     /// Longer words are never a slip of one we know, and the distance takes the product of the lengths.
     const LONGEST: usize = 64;
     if written.is_empty() || written.len() > LONGEST {

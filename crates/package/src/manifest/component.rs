@@ -6,9 +6,9 @@ use std::num::NonZeroU32;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::check::{Check, Reader, Span, table, text, unknown_key, wrong_type};
 use super::parse::{Context, Named, Wanted, check_path, unknown};
 use super::{Component, Reuse, keys};
+use crate::check::{Check, Reader, Span, table, text, unknown_key, wrong_type};
 use crate::fault::SyntaxError;
 use crate::grant::assignment::check_name;
 use crate::grant::{DirGrant, Grants, KeyValueBackend, NetGrant, VariableValue, parse_listen};

@@ -1,32 +1,9 @@
 //! Every key that a manifest can hold. The parser reads no key that is not here and refuses every other, and the
 //! reference is made from these tables.
 
-use std::borrow::Cow;
-
+use crate::check::Section;
 use crate::limit;
-use crate::reference::{KeyDoc, Table};
-
-/// One table of the manifest.
-pub(crate) struct Section {
-    /// The table's name in the manifest.
-    pub(crate) title: &'static str,
-    /// What a message calls it.
-    pub(crate) noun: &'static str,
-    /// What it is for.
-    pub(crate) about: &'static str,
-    /// Its keys. A table whose keys the author names has none here.
-    pub(crate) keys: &'static [KeyDoc],
-}
-
-const fn key(
-    key: &'static str,
-    kind: &'static str,
-    default: &'static str,
-    unit: &'static str,
-    reason: &'static str,
-) -> KeyDoc {
-    KeyDoc { key, kind, default: Cow::Borrowed(default), unit, reason }
-}
+use crate::reference::{Table, key};
 
 /// The default of a key that has to be there.
 const REQUIRED: &str = "required";
@@ -54,6 +31,7 @@ pub(crate) const ROOT: Section = Section {
         key("component", "table", ABSENT, "one table for each name", "The components."),
         key("route", "list of tables", ABSENT, "[[route]]", "What leads requests to components and files."),
     ],
+    elsewhere,
 };
 
 pub(crate) const APP: Section = Section {
@@ -71,6 +49,7 @@ pub(crate) const APP: Section = Section {
         key("version", "text", ABSENT, "a semantic version, like 1.2.3", "The version of this revision."),
         key("description", "text", ABSENT, "", "One line for people."),
     ],
+    elsewhere,
 };
 
 pub(crate) const VARIABLE: Section = Section {
@@ -81,6 +60,7 @@ pub(crate) const VARIABLE: Section = Section {
         key("default", "text", "none: has to be set", "", "The value when none is set."),
         key("description", "text", ABSENT, "", "One line for people."),
     ],
+    elsewhere,
 };
 
 pub(crate) const SECRET: Section = Section {
@@ -97,6 +77,7 @@ pub(crate) const SECRET: Section = Section {
         ),
         key("file", "text", ABSENT, PATH, "For secrets that are mounted; one line end after the value is cut."),
     ],
+    elsewhere,
 };
 
 pub(crate) const COMPONENT: Section = Section {
@@ -116,6 +97,7 @@ pub(crate) const COMPONENT: Section = Section {
             "Whether instances serve more than one invocation. Some guests break under it.",
         ),
     ],
+    elsewhere,
 };
 
 pub(crate) const GRANTS: Section = Section {
@@ -161,6 +143,7 @@ pub(crate) const GRANTS: Section = Section {
             "Key-value stores by the name the component opens them with. A URL with a password comes from a secret.",
         ),
     ],
+    elsewhere,
 };
 
 pub(crate) const VARIABLE_VALUE: Section = Section {
@@ -171,6 +154,7 @@ pub(crate) const VARIABLE_VALUE: Section = Section {
         key("variable", "text", ABSENT, "a name of [variables]", "The value of a variable."),
         key("secret", "text", ABSENT, "a name of [secrets]", "The value of a secret."),
     ],
+    elsewhere,
 };
 
 pub(crate) const KEYVALUE_VALUE: Section = Section {
@@ -184,6 +168,7 @@ pub(crate) const KEYVALUE_VALUE: Section = Section {
         "a name of [secrets]",
         "A secret whose value is the text, as `redis://USER:PASSWORD@HOST:PORT`.",
     )],
+    elsewhere,
 };
 
 /// Invocations of one instance at one time where reuse says nothing else: what every guest can do.
@@ -218,6 +203,7 @@ pub(crate) const REUSE: Section = Section {
             "How long an instance is kept that serves none: across a pause between clicks.",
         ),
     ],
+    elsewhere,
 };
 
 pub(crate) const ROUTE: Section = Section {
@@ -249,26 +235,28 @@ pub(crate) const ROUTE: Section = Section {
         key("component", "text", ABSENT, "a name of [component]", "The component that answers."),
         key("static", "text", ABSENT, PATH, "The folder whose files answer; the path has to end in `/*`."),
     ],
+    elsewhere,
 };
 
 /// The limits' keys live beside the limits.
-pub(crate) const LIMITS: Section =
-    Section { title: "[component.NAME.limits]", noun: "limits", about: "What the component may use.", keys: &[] };
+pub(crate) const LIMITS: Section = Section {
+    title: "[component.NAME.limits]",
+    noun: "limits",
+    about: "What the component may use.",
+    keys: &[],
+    elsewhere,
+};
 
-impl Section {
-    /// Whether the table has the key.
-    fn has(&self, key: &str) -> bool {
-        self.keys.iter().any(|doc| doc.key == key) || (self.title == LIMITS.title && limit::Key::find(key).is_some())
-    }
-
-    /// The table beside or below this one that has the key: where it was probably meant to stand.
-    pub(super) fn neighbour(&self, key: &str) -> Option<&'static Section> {
-        const ROOTS: &[Section] = &[ROOT, APP];
-        const COMPONENTS: &[Section] = &[COMPONENT, GRANTS, LIMITS, REUSE];
-        let family =
-            [ROOTS, COMPONENTS].into_iter().find(|family| family.iter().any(|section| section.title == self.title))?;
-        family.iter().find(|section| section.title != self.title && section.has(key))
-    }
+/// The table beside or below `section` that has the key: where it was probably meant to stand.
+fn elsewhere(section: &Section, key: &str) -> Option<&'static str> {
+    const ROOTS: &[Section] = &[ROOT, APP];
+    const COMPONENTS: &[Section] = &[COMPONENT, GRANTS, LIMITS, REUSE];
+    let has = |other: &Section| {
+        other.keys.iter().any(|doc| doc.key == key) || (other.title == LIMITS.title && limit::Key::find(key).is_some())
+    };
+    let family =
+        [ROOTS, COMPONENTS].into_iter().find(|family| family.iter().any(|other| other.title == section.title))?;
+    family.iter().find(|other| other.title != section.title && has(other)).map(|other| other.title)
 }
 
 pub(super) const SECTIONS: &[Section] =

@@ -1,6 +1,5 @@
 //! The manifest, `coracle.toml`: an app's components, their grants and limits, and the routes that lead to them.
 
-mod check;
 mod component;
 pub(crate) mod keys;
 mod parse;
@@ -12,12 +11,12 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use crate::check::MOST_FAULTS;
+pub use crate::document::FILE_BYTES as MANIFEST_BYTES;
 pub use crate::fault::{Fault, Faults};
 use crate::grant::Grants;
 use crate::limit::Limits;
-pub use check::MOST_FAULTS;
 pub use keys::{REUSE_CONCURRENT, REUSE_IDLE};
-pub use parse::MANIFEST_BYTES;
 pub use path::PathPattern;
 pub use route::METHODS;
 

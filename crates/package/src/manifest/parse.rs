@@ -1,24 +1,19 @@
 //! From the text of a manifest to a [`Manifest`], or to all its faults.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::check::{Check, Reader, Span, end_of, table, text};
 use super::component::read_component;
 use super::route::read_routes;
-use super::{App, FILE_NAME, Fault, Faults, Manifest, SecretSource, Variable, keys};
+use super::{App, FILE_NAME, Faults, Manifest, SecretSource, Variable, keys};
+use crate::check::{Check, Reader, Span, author_name, table, text};
+use crate::document;
 use crate::fault::SyntaxError;
 use crate::grant::assignment::check_name;
 use crate::suggest::nearest;
-
-/// The longest manifest, in bytes: thousands of routes fit, and reading it stays a matter of milliseconds. How deep values
-/// nest is bounded by the TOML reader (80 levels), and no key here takes more than three.
-pub const MANIFEST_BYTES: usize = 1 << 20;
-/// The longest name of an app or component: what a part of a host name may have, since tenants' apps are reached by one.
-const LONGEST_NAME: usize = 63;
 
 impl Manifest {
     /// Reads the manifest at `path`, a file or the folder that holds `coracle.toml`, and checks that the files it names
@@ -28,25 +23,8 @@ impl Manifest {
     /// Every fault of the file, or one without a place when it cannot be read.
     pub fn load(path: &Path) -> Result<Self, Faults> {
         let file = if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() };
-        let whole = |message: String, hint: Option<&str>| Faults {
-            file: file.clone(),
-            faults: vec![Fault { line: 0, column: 0, message, hint: hint.map(str::to_owned) }],
-        };
-        let bytes = read_bounded(&file).map_err(|error| {
-            let missing = error.kind() == std::io::ErrorKind::NotFound;
-            whole(
-                format!("cannot read the manifest: {error}"),
-                missing.then_some("an app's folder holds a `coracle.toml`"),
-            )
-        })?;
-        let text = std::str::from_utf8(&bytes).map_err(|error| {
-            let valid = std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default();
-            let (line, column) = end_of(valid);
-            let message = "the manifest is not UTF-8 text from here on".to_owned();
-            let hint = Some("save it as UTF-8".to_owned());
-            Faults { file: file.clone(), faults: vec![Fault { line, column, message, hint }] }
-        })?;
-        read(text, &file, true)
+        let text = document::read(&file, "manifest", "an app's folder holds a `coracle.toml`")?;
+        read(&text, &file, true)
     }
 
     /// Reads the manifest `text`, which stands in `file`. Nothing but the text is looked at.
@@ -56,15 +34,6 @@ impl Manifest {
     pub fn parse(text: &str, file: &Path) -> Result<Self, Faults> {
         read(text, file, false)
     }
-}
-
-/// Reads a file, and one byte more than a manifest may have at the most.
-fn read_bounded(file: &Path) -> std::io::Result<Vec<u8>> {
-    use std::io::Read as _;
-    let mut bytes = Vec::new();
-    let most = u64::try_from(MANIFEST_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    std::fs::File::open(file)?.take(most).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// A file or folder that a manifest names, and where it does.
@@ -94,53 +63,28 @@ fn read(text: &str, file: &Path, look: bool) -> Result<Manifest, Faults> {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
     };
-    let refuse = |faults| Faults { file: file.to_owned(), faults };
-    if text.len() > MANIFEST_BYTES {
-        let limit = crate::unit::format_size(MANIFEST_BYTES as u64);
-        let message = format!("the manifest is larger than {limit}");
-        return Err(refuse(vec![Fault { line: 0, column: 0, message, hint: None }]));
-    }
-    let mut check = Check::new(text);
-    let (document, errors) = DeTable::parse_recoverable(text);
-    for error in errors {
-        let span = error.span().unwrap_or_default();
-        check.not_toml(span, not_toml(error.message()));
-    }
-    let (manifest, named) = read_document(&mut check, &document, directory);
-    if look {
-        named.iter().for_each(|named| look_at(&mut check, &manifest, named));
-    }
-    let faults = check.finish();
-    if faults.is_empty() { Ok(manifest) } else { Err(refuse(faults)) }
-}
-
-/// What the TOML reader says, in the words of this parser.
-fn not_toml(message: &str) -> SyntaxError {
-    if message.starts_with("duplicate key") {
-        return SyntaxError::new("this is written twice").hint("keep one of them");
-    }
-    let error = SyntaxError::new(format!("this is not TOML: {}", message.replace('\n', ", ")));
-    if message.starts_with("string values must be quoted") {
-        return SyntaxError::new("this is not TOML: text without quotes")
-            .hint("put it into quotes, like name = \"shop\"");
-    }
-    error
+    document::parse(text, file, "manifest", |check, document| {
+        let (manifest, named) = read_document(check, document, directory);
+        if look {
+            named.iter().for_each(|named| look_at(check, &manifest, named));
+        }
+        manifest
+    })
 }
 
 fn read_document(check: &mut Check<'_>, document: &Spanned<DeTable<'_>>, directory: PathBuf) -> (Manifest, Vec<Named>) {
     let root = Reader::new(check, &keys::ROOT, document.get_ref(), 0..0);
     let app = read_app(check, &root);
-    let variables = read_names(check, &root, "variables", read_variable);
-    let secrets = read_names(check, &root, "secrets", read_secret);
+    let variables = root.named(check, "variables", read_variable);
+    let secrets = root.named(check, "secrets", read_secret);
     let mut context = Context {
         variables: root.declared("variables"),
         secrets: root.declared("secrets"),
         components: root.declared("component"),
         named: Vec::new(),
     };
-    let components = read_names(check, &root, "component", |check, name, value, span| {
-        read_component(check, &mut context, name, value, span)
-    });
+    let components = root
+        .named(check, "component", |check, name, value, span| read_component(check, &mut context, name, value, span));
     let routes = read_routes(check, &mut context, root.get("route"));
     (Manifest { app, variables, secrets, components, routes, directory }, context.named)
 }
@@ -154,7 +98,7 @@ fn read_app(check: &mut Check<'_>, root: &Reader<'_, '_>) -> App {
     let app = Reader::new(check, &keys::APP, table, span);
     app.require(check, "name", "name the app: name = \"shop\"");
     let name = app.text(check, "name").and_then(|(name, span)| {
-        let checked = check_author_name("app", name);
+        let checked = author_name("app", name);
         check.accept(span, checked)
     });
     let version = app.text(check, "version").and_then(|(version, span)| {
@@ -166,49 +110,6 @@ fn read_app(check: &mut Check<'_>, root: &Reader<'_, '_>) -> App {
     });
     let description = app.owned_text(check, "description");
     App { name: name.unwrap_or_default(), version: version.map(|version| version.to_string()), description }
-}
-
-/// Reads a table whose keys are names that the author gave. A value with a fault is left out.
-fn read_names<T>(
-    check: &mut Check<'_>,
-    root: &Reader<'_, '_>,
-    key: &str,
-    mut read: impl FnMut(&mut Check<'_>, &str, &Spanned<DeValue<'_>>, Span) -> Option<T>,
-) -> BTreeMap<String, T> {
-    let mut values = BTreeMap::new();
-    for (name, value) in root.table(check, key).into_iter().flat_map(|(table, _)| table) {
-        let kind = key.strip_suffix('s').unwrap_or(key);
-        if check.accept(name.span(), check_author_name(kind, name.get_ref())).is_none() {
-            continue;
-        }
-        if let Some(value) = read(check, name.get_ref(), value, name.span()) {
-            values.insert(name.get_ref().to_string(), value);
-        }
-    }
-    values
-}
-
-/// Checks a name that the author gives to an app, component, variable or secret.
-fn check_author_name(kind: &str, name: &str) -> Result<String, SyntaxError> {
-    let letters = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    let ends = name.starts_with(|c: char| c.is_ascii_lowercase()) && !name.ends_with('-');
-    if letters && ends && name.len() <= LONGEST_NAME {
-        return Ok(name.to_owned());
-    }
-    let fitting: String =
-        name.to_lowercase().chars().map(|c| if matches!(c, '_' | ' ' | '.') { '-' } else { c }).collect();
-    let error = SyntaxError::new(format!("{name:?} cannot be the name of {} {kind}", article(kind)));
-    Err(if fitting != name && check_author_name(kind, &fitting).is_ok() {
-        error.hint(format!("write `{fitting}`"))
-    } else {
-        error.hint(
-            "a name has lower-case letters, digits and hyphens, starts with a letter, and has at most 63 characters",
-        )
-    })
-}
-
-fn article(word: &str) -> &'static str {
-    if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
 
 fn read_variable(check: &mut Check<'_>, name: &str, value: &Spanned<DeValue<'_>>, span: Span) -> Option<Variable> {

@@ -6,9 +6,9 @@ use std::net::Ipv6Addr;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::check::{Check, Reader, Span, list, wrong_type};
 use super::parse::{Context, Named, Wanted, check_path, unknown};
 use super::{PathPattern, Route, RouteTarget, keys};
+use crate::check::{Check, Reader, Span, list, wrong_type};
 use crate::fault::SyntaxError;
 use crate::grant::host as host_name;
 use crate::suggest::nearest;
