@@ -5,6 +5,8 @@ mod errors;
 mod grants;
 mod lifecycle;
 mod operator;
+#[cfg(target_os = "linux")]
+mod pilot;
 mod run;
 mod samples;
 mod streaming;

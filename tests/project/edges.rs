@@ -18,7 +18,7 @@ const EDGES: [(&str, &[&str]); 12] = [
     ("coracle-device", &["coracle-runtime"]),
     ("coracle-operator", &[]),
     ("coracle-shim", &["coracle-runtime"]),
-    ("coracle-pilot", &["coracle-runtime"]),
+    ("coracle-pilot", &[]),
     ("coracle-toolchain", &["coracle-runtime"]),
     // `run` is the runtime's entry point; each other verb is one library's.
     (
@@ -40,13 +40,15 @@ const EDGES: [(&str, &[&str]); 12] = [
 ];
 
 /// The crates that know no engine, not even through something else.
-const ENGINELESS: [&str; 7] = [
+const ENGINELESS: [&str; 8] = [
     "coracle-package",
     "coracle-capability",
     "coracle-daemon",
     "coracle-registry",
     "coracle-operator",
     "coracle-fleet",
+    // It measures the program from outside, as its user pays for it.
+    "coracle-pilot",
     "xtask",
 ];
 

@@ -47,8 +47,11 @@ pub(super) const PARTS: [Part; 12] = [
 ];
 
 /// What the system has to have. The guests' own toolchains are `cargo xtask guests`' matter.
-const PACKAGES: [Package; 1] =
-    [Package { name: "redis-server", shown_by: "redis-server", purpose: "the key-value tests drive a real Redis" }];
+const PACKAGES: [Package; 3] = [
+    Package { name: "redis-server", shown_by: "redis-server", purpose: "the key-value tests drive a real Redis" },
+    Package { name: "hyperfine", shown_by: "hyperfine", purpose: "the figures of a pilot are held against its" },
+    Package { name: "time", shown_by: "/usr/bin/time", purpose: "the memory of a pilot is held against its" },
+];
 
 fn setup(_: &Project) -> Result<Tally> {
     Ok(Tally::of(packages::ensure(&PACKAGES)))

@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod inspect;
+pub(crate) mod pilot;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod test;
@@ -23,6 +24,7 @@ pub(crate) enum Verb {
     Test(test::Arguments),
     Inspect(inspect::Arguments),
     Diff(diff::Arguments),
+    Pilot(pilot::Arguments),
     Cache(cache::Arguments),
     Completions(completions::Arguments),
     Man(completions::ManArguments),
@@ -37,6 +39,7 @@ impl Verb {
             Self::Test(arguments) => test::execute(&arguments, environment),
             Self::Inspect(arguments) => inspect::execute(&arguments),
             Self::Diff(arguments) => diff::execute(&arguments),
+            Self::Pilot(arguments) => pilot::execute(&arguments, environment),
             Self::Cache(arguments) => cache::execute(&arguments, environment),
             Self::Completions(arguments) => completions::execute(&arguments),
             Self::Man(arguments) => completions::man(&arguments),

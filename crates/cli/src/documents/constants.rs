@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The crates that a running program consists of, in the order of the reference.
-const CRATES: [&str; 7] = ["server", "runtime", "capability", "package", "toolchain", "daemon", "cli"];
+const CRATES: [&str; 8] = ["server", "runtime", "capability", "package", "toolchain", "pilot", "daemon", "cli"];
 
 /// Types that say how much or how long.
 const TYPES: [&str; 8] = ["u8", "u16", "u32", "u64", "usize", "f64", "Duration", "std::time::Duration"];

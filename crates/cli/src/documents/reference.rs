@@ -35,14 +35,9 @@ fn document() -> String {
         describe(&mut text, "coracle", verb);
     }
     text += "\n## Manifest\n\nThe keys of `coracle.toml`. A key that is not here is a fault.\n";
-    for table in coracle_package::reference::tables() {
-        let _ = write!(text, "\n### `{}`\n\n{}\n\n", table.title, table.about);
-        text += "| key | kind | default | written as | what for |\n|---|---|---|---|---|\n";
-        for key in table.keys {
-            let cells = [&format!("`{}`", key.key), key.kind, &key.default, key.unit, key.reason];
-            row(&mut text, &cells);
-        }
-    }
+    keys(&mut text, &coracle_package::reference::tables());
+    text += "\n## Pilot plan\n\nThe keys of `pilot.toml`. A key that is not here is a fault.\n";
+    keys(&mut text, &coracle_pilot::plan::tables());
     text += "\n## Constants\n\nEvery limit, time and size that the source names: the defaults of what can be set, and what cannot.\n";
     for (name, constants) in super::constants::by_crate() {
         let _ = write!(text, "\n### {name}\n\n| constant | value | what for |\n|---|---|---|\n");
@@ -51,6 +46,18 @@ fn document() -> String {
         }
     }
     text
+}
+
+/// Tables of keys.
+fn keys(text: &mut String, tables: &[coracle_package::reference::Table]) {
+    for table in tables {
+        let _ = write!(text, "\n### `{}`\n\n{}\n\n", table.title, table.about);
+        text.push_str("| key | kind | default | written as | what for |\n|---|---|---|---|---|\n");
+        for key in &table.keys {
+            let cells = [&format!("`{}`", key.key), key.kind, &key.default, key.unit, key.reason];
+            row(text, &cells);
+        }
+    }
 }
 
 /// A verb, and those below it.
