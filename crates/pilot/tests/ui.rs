@@ -38,3 +38,12 @@ fn what_init_writes_is_a_plan() {
     assert_eq!(plan.candidates.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["today", "port"]);
     assert_eq!(plan.inputs.len(), 2);
 }
+
+#[test]
+fn the_worked_pilots_are_plans() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/pilots");
+    for name in ["blur", "invoice", "kernel"] {
+        let plan = Plan::load(&folder.join(name)).unwrap_or_else(|faults| panic!("{faults}"));
+        assert!(plan.candidates.len() == 3 && plan.inputs.len() == 2, "{name}");
+    }
+}

@@ -15,7 +15,7 @@ use crate::simd;
 /// A candidate that can be run.
 pub(crate) struct Ready {
     pub(crate) run: Run,
-    /// How it is started, as it would be typed.
+    /// How it is started, as it would be typed in the plan's folder.
     pub(crate) shown: String,
     /// What is deployed.
     pub(crate) files: Vec<PathBuf>,
@@ -48,7 +48,7 @@ pub(crate) fn prepare(plan: &Plan, candidate: &Candidate, tools: &Tools) -> Resu
     match &candidate.kind {
         Kind::Command(program) => {
             let process = process(plan, program)?;
-            let shown = process.shown();
+            let shown = program.argv.join(" ");
             Ok(Ready {
                 shown,
                 files: files(named_files(plan, program, tools)),
@@ -58,11 +58,12 @@ pub(crate) fn prepare(plan: &Plan, candidate: &Candidate, tools: &Tools) -> Resu
         }
         Kind::Server(program) => {
             let process = process(plan, program)?;
-            let shown = process.shown();
+            let shown = program.argv.join(" ");
             let run = Run::Server(Deployment::Program(process));
             Ok(Ready { shown, files: files(named_files(plan, program, tools)), run, guest: None })
         }
         Kind::Component { source, arguments, flags, reuse } => {
+            let name = source.display().to_string();
             let source = absolute(&plan.resolve(source))?;
             let (guest, http) = look(&source)?;
             let environment = BTreeMap::from([("CORACLE_CACHE".into(), tools.cache.clone().into())]);
@@ -70,12 +71,9 @@ pub(crate) fn prepare(plan: &Plan, candidate: &Candidate, tools: &Tools) -> Resu
                 let argv = std::iter::once(tools.coracle.clone().into()).chain(words).collect();
                 Process { argv, environment, directory: plan.directory.clone() }
             };
-            let name = source.display();
             let shown = match http {
                 true => format!("coracle serve {name}"),
-                false => {
-                    [&["coracle run".to_owned()], &flags[..], &[name.to_string()], &arguments[..]].concat().join(" ")
-                }
+                false => [&["coracle run".to_owned()], &flags[..], &[name], &arguments[..]].concat().join(" "),
             };
             let run = if http {
                 let serve = ["serve", "--log", "error", "--addr", "127.0.0.1:{port}"].map(Into::into).to_vec();

@@ -96,7 +96,14 @@ impl<'a> Session<'a> {
                 Err(Trouble::Stopped) => (None, None),
             };
             let size = match ready.as_ref().map(|ready| super::size::of(&ready.files)) {
-                Some(Ok(size)) => size,
+                Some(Ok(mut size)) => {
+                    let place = std::path::absolute(&self.plan.directory).unwrap_or_default();
+                    for (path, _) in &mut size.files {
+                        let file = std::path::absolute(&*path).unwrap_or_default();
+                        *path = file.strip_prefix(&place).unwrap_or(&file).display().to_string();
+                    }
+                    size
+                }
                 Some(Err(error)) => {
                     self.notes.push(format!("the size of {} is not known: {error}", candidate.name));
                     Size::default()

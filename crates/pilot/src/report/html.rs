@@ -315,12 +315,10 @@ pub(super) fn facts(report: &Report) -> Vec<(String, Vec<String>)> {
         }),
         each("start storm", &|it| {
             it.figures.storm.map_or_else(dash, |storm| {
-                format!(
-                    "{} at once: half after {}, all after {}",
-                    storm.copies,
-                    seconds(storm.half),
-                    seconds(storm.all)
-                )
+                let answered = storm.copies - storm.failed.min(storm.copies);
+                let lost = if storm.failed > 0 { format!(", {} did not answer", storm.failed) } else { String::new() };
+                let (half, all) = (seconds(storm.half), seconds(storm.all));
+                format!("{} at once: half of {answered} after {half}, all after {all}{lost}", storm.copies)
             })
         }),
         each("idle copies", &|it| {

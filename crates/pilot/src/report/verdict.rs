@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::format::{percent, times};
+use super::format::{percent, seconds, times};
 use super::judge::{Call, Comparison, Judged, Measure};
 use crate::plan::Role;
 use crate::record::{Calls, Measured, Measurements};
-use crate::stats::{Level, Noise};
+use crate::stats::{Level, Noise, median};
 
 /// What has to be gained for a port to be worth its work, as a share.
 const WORTH: f64 = 0.1;
@@ -138,7 +138,31 @@ fn decide(port: &Measured, today: &Measured, noise: Option<&Noise>, comparison: 
     };
     let mut verdict = by_speed(port, comparison, latency);
     explain(&mut verdict, port, comparison);
+    verdict.reasons.extend(share_of_start(port, today));
     verdict
+}
+
+/// How much of every call is the start of the runtime, where a port starts one for each: seen where there is least to do.
+fn share_of_start(port: &Measured, today: &Measured) -> Option<String> {
+    if port.guest.is_none() || (port.calls, today.calls) != (Calls::Processes, Calls::Processes) {
+        return None;
+    }
+    let takes = |measured: &Measured, input: usize| {
+        let bursts = measured.warm.iter().filter(|burst| burst.input == input);
+        median(&bursts.flat_map(|burst| burst.seconds.iter().copied()).collect::<Vec<_>>())
+    };
+    let inputs = today.warm.iter().map(|burst| burst.input).max()?;
+    let (lightest, light) = (0..=inputs)
+        .filter_map(|input| Some((input, takes(today, input)?)))
+        .min_by(|(_, one), (_, other)| one.total_cmp(other))?;
+    let ports = takes(port, lightest)?;
+    (ports > light * (1.0 + BEARABLE)).then(|| {
+        format!(
+            "time goes into starts: where there is least to do a call takes {}, and today's {}",
+            seconds(ports),
+            seconds(light)
+        )
+    })
 }
 
 /// What went wrong, with where.

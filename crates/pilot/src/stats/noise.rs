@@ -9,8 +9,9 @@ use crate::number::count;
 
 /// A noise floor above which a report warns: differences below 5 % cannot be seen then.
 pub const UNEASY: f64 = 0.05;
-/// A noise floor above which nothing is said: two equal loops seem to differ by a fifth.
-pub const TOO_NOISY: f64 = 0.2;
+/// A noise floor above which nothing is said: two equal loops seem to differ by half. Below it differences that are larger than
+/// the floor still count.
+pub const TOO_NOISY: f64 = 0.5;
 /// A spread of single loops above which nothing is said: the middle half of equal loops differ by more than their median.
 const TOO_SPREAD: f64 = 1.0;
 
@@ -96,7 +97,7 @@ mod tests {
     fn a_machine_is_as_noisy_as_its_loops() {
         assert_eq!(machine(0.01, 0.0).level, Level::Quiet);
         assert_eq!(machine(0.6, 0.0).level, Level::Uneasy);
-        assert_eq!(machine(8.0, 0.0).level, Level::TooNoisy);
+        assert_eq!(machine(80.0, 0.0).level, Level::TooNoisy);
     }
 
     #[test]
