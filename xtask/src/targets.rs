@@ -83,7 +83,8 @@ fn has_library(triple: &str) -> Result<bool> {
     Ok(Path::new(folder.trim()).is_dir())
 }
 
-fn zig(project: &Project) -> Result<PathBuf> {
+/// zig, from PyPI.
+pub(crate) fn zig(project: &Project) -> Result<PathBuf> {
     let zig = pypi::fetch(project, ZIG)?.join("ziglang").join("zig");
     pypi::make_executable(&zig)?;
     Ok(zig)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::error::Failure;
 
@@ -25,6 +26,12 @@ impl Environment {
     /// A variable that is set to text, empty or not, for a guest that is granted it by name.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         self.variables.get(std::ffi::OsStr::new(name))?.to_str().map(str::to_owned)
+    }
+
+    /// The environment as a function, for libraries that look for tools.
+    pub(crate) fn lookup(&self) -> coracle_toolchain::tool::Environment {
+        let environment = self.clone();
+        Arc::new(move |name| environment.get(name).cloned())
     }
 
     /// The path of this program, for work that a process of its own does.

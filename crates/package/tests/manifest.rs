@@ -71,6 +71,7 @@ fn every_documented_key_is_read() {
         ("[variables] NAME", "[variables.a]"),
         ("[secrets] NAME", "[secrets.a]"),
         ("[component.NAME]", "[component.a]"),
+        ("[component.NAME.build]", "[component.a.build]"),
         ("[component.NAME.grants]", "[component.a.grants]"),
         ("[component.NAME.grants] variables.KEY", "[component.a.grants.variables.a]"),
         ("[component.NAME.grants] keyvalue.NAME", "[component.a.grants.keyvalue.a]"),

@@ -113,6 +113,7 @@ impl Builder {
                 let component = manifest::Component {
                     source: file.clone(),
                     description: None,
+                    build: None,
                     grants: (**grants).clone(),
                     limits: (**limits).clone(),
                     reuse: None,

@@ -3,4 +3,7 @@
 //!
 //! Nothing here links an engine: guests are run by the `coracle` program, as their users run them.
 
+pub mod build;
+pub mod new;
 pub mod test;
+pub mod tool;

@@ -60,7 +60,7 @@ impl Npm {
 }
 
 /// Node.js, and the script that is npm.
-fn programs(project: &Project) -> Result<(PathBuf, PathBuf)> {
+pub(crate) fn programs(project: &Project) -> Result<(PathBuf, PathBuf)> {
     if let (Some(node), Some(npm)) = (shell::find("node"), shell::find("npm"))
         && npm.extension().is_none()
     {

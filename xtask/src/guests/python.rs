@@ -19,6 +19,11 @@ impl Toolchain {
         Ok(Self { package: pypi::fetch(project, pinned::COMPONENTIZE_PY)? })
     }
 
+    /// The folder that Python imports it from.
+    pub(crate) fn package(&self) -> &Path {
+        &self.package
+    }
+
     /// What tells this toolchain from another.
     pub(crate) fn version(&self) -> String {
         pinned::COMPONENTIZE_PY.to_owned()

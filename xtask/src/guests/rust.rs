@@ -32,6 +32,11 @@ impl Toolchain {
         Ok(Self { rustc: Some(rustc) })
     }
 
+    /// The compiler, where it is not the one that Cargo finds.
+    pub(crate) fn rustc(&self) -> Option<&Path> {
+        self.rustc.as_deref()
+    }
+
     /// What tells this toolchain from another.
     pub(crate) fn version(&self) -> Result<String> {
         let program = self.rustc.as_deref().unwrap_or(Path::new("rustc"));

@@ -3,7 +3,7 @@
 //! Everything is built once, in the dev profile and with the features that the whole workspace needs, and serves every part:
 //! a command that named one crate would build the engine a second time with other features.
 
-use super::Tally;
+use super::{Tally, languages};
 use crate::packages::{self, Package};
 use crate::project::Project;
 use crate::{Result, check, shell};
@@ -15,7 +15,7 @@ pub(super) struct Part {
     pub(super) run: fn(&Project) -> Result<Tally>,
 }
 
-pub(super) const PARTS: [Part; 12] = [
+pub(super) const PARTS: [Part; 13] = [
     Part { name: "setup", about: "system packages that the tests need", run: setup },
     Part { name: "format", about: "rustfmt has nothing to change", run: format },
     Part { name: "clippy", about: "lints, without one warning", run: clippy },
@@ -41,6 +41,11 @@ pub(super) const PARTS: [Part; 12] = [
         name: "hostile",
         about: "guests and clients that mean harm, beside a quiet neighbour",
         run: |it| outside(it, "hostile"),
+    },
+    Part {
+        name: "languages",
+        about: "a new project of every language and kind is built, tested and used",
+        run: languages::run,
     },
     Part { name: "rustdoc", about: "the documentation builds without one warning", run: rustdoc },
     Part { name: "doctest", about: "the examples in the documentation work", run: doctest },

@@ -1,10 +1,13 @@
 //! One file for each verb.
 
+pub(crate) mod build;
 pub(crate) mod cache;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod diff;
+pub(crate) mod doctor;
 pub(crate) mod inspect;
+pub(crate) mod new;
 pub(crate) mod pilot;
 pub(crate) mod run;
 pub(crate) mod serve;
@@ -21,10 +24,13 @@ pub(crate) enum Verb {
     Run(Box<run::Arguments>),
     Serve(Box<serve::Arguments>),
     Demo(demo::Arguments),
+    New(new::Arguments),
+    Build(build::Arguments),
     Test(test::Arguments),
     Inspect(inspect::Arguments),
     Diff(diff::Arguments),
     Pilot(pilot::Arguments),
+    Doctor(doctor::Arguments),
     Cache(cache::Arguments),
     Completions(completions::Arguments),
     Man(completions::ManArguments),
@@ -36,10 +42,13 @@ impl Verb {
             Self::Run(arguments) => run::execute(&arguments, environment),
             Self::Serve(arguments) => serve::execute(&arguments, environment),
             Self::Demo(arguments) => demo::execute(&arguments, environment),
+            Self::New(arguments) => new::execute(&arguments),
+            Self::Build(arguments) => build::execute(&arguments, environment),
             Self::Test(arguments) => test::execute(&arguments, environment),
             Self::Inspect(arguments) => inspect::execute(&arguments),
             Self::Diff(arguments) => diff::execute(&arguments),
             Self::Pilot(arguments) => pilot::execute(&arguments, environment),
+            Self::Doctor(arguments) => doctor::execute(&arguments, environment),
             Self::Cache(arguments) => cache::execute(&arguments, environment),
             Self::Completions(arguments) => completions::execute(&arguments),
             Self::Man(arguments) => completions::man(&arguments),

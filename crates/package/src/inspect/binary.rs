@@ -202,6 +202,9 @@ impl Found {
         self.evidence = outermost.evidence;
         if outermost.kind == Kind::Module {
             self.evidence.main = outermost.producers;
+        } else {
+            let said = outermost.producers.into_iter().filter(|producer| producer.field == "language");
+            self.evidence.said = said.map(|producer| producer.name).collect();
         }
     }
 }

@@ -25,6 +25,7 @@ impl fmt::Display for Producer {
 /// nested parts. The runtimes are written in C++ and Rust, so these marks count before those languages.
 const RUNTIMES: &[(&str, &[&str])] = &[
     ("Python", &["componentize-py", "componentize_py"]),
+    ("TypeScript", &["typescript"]),
     (
         "JavaScript",
         &["componentizejs", "componentize-js", "componentize_qjs", "starlingmonkey", "quickjs", "javascript"],
@@ -49,12 +50,17 @@ pub(super) struct Evidence {
     pub(super) main: BTreeSet<Producer>,
     /// The producers of everything.
     pub(super) all: BTreeSet<Producer>,
+    /// The languages that the whole itself names, and none of its parts: whoever made it said so.
+    pub(super) said: BTreeSet<String>,
     /// Names of custom sections and of the modules that nested modules import from.
     pub(super) names: BTreeSet<String>,
 }
 
 /// The language, as far as the evidence tells.
 pub(super) fn guess(evidence: &Evidence) -> Option<String> {
+    if evidence.said.len() == 1 {
+        return evidence.said.first().cloned();
+    }
     let names = evidence.all.iter().map(|producer| &producer.name).chain(&evidence.names);
     let names: Vec<String> = names.map(|name| name.to_lowercase()).collect();
     let runtime =
@@ -92,7 +98,12 @@ mod tests {
         };
         let (main, others) = (producers(main), producers(others));
         let all = main.union(&others).cloned().collect();
-        guess(&Evidence { main, all, names: names.iter().map(|&name| name.to_owned()).collect() })
+        guess(&Evidence {
+            main,
+            all,
+            said: BTreeSet::new(),
+            names: names.iter().map(|&name| name.to_owned()).collect(),
+        })
     }
 
     /// What the toolchains of late 2026 were seen to write.

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::build::read_build;
 use super::parse::{Context, Named, Wanted, check_path, unknown};
 use super::{Component, Reuse, keys};
 use crate::check::{Check, Reader, Span, table, text, unknown_key, wrong_type};
@@ -42,6 +43,7 @@ pub(super) fn read_component(
     Some(Component {
         source: source.unwrap_or_default(),
         description: component.owned_text(check, "description"),
+        build: component.table(check, "build").and_then(|(table, span)| read_build(check, table, span)),
         grants: component
             .table(check, "grants")
             .map(|(table, span)| read_grants(check, context, table, span))

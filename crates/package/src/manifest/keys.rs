@@ -87,6 +87,7 @@ pub(crate) const COMPONENT: Section = Section {
     keys: &[
         key("source", "text", REQUIRED, PATH, "The component's file."),
         key("description", "text", ABSENT, "", "One line for people."),
+        key("build", "table", ABSENT, "", "How `coracle build` makes the component's file from its source."),
         key("grants", "table", "nothing", "", "What the component may touch."),
         key("limits", "table", "as below", "", "What the component may use."),
         key(
@@ -95,6 +96,31 @@ pub(crate) const COMPONENT: Section = Section {
             "a fresh instance for every invocation",
             "",
             "Whether instances serve more than one invocation. Some guests break under it.",
+        ),
+    ],
+    elsewhere,
+};
+
+pub(crate) const BUILD: Section = Section {
+    title: "[component.NAME.build]",
+    noun: "build",
+    about: "How `coracle build` makes the component's file from its source, by the tools of its language.",
+    keys: &[
+        key(
+            "language",
+            "text",
+            REQUIRED,
+            "rust, go, python, javascript, typescript or c",
+            "The language, which says what builds it.",
+        ),
+        key("folder", "text", "the manifest's folder", PATH, "Where its source is."),
+        key("wit", "text", ABSENT, "a path, from `folder` when it is relative", "The folder of its WIT package."),
+        key(
+            "world",
+            "text",
+            ABSENT,
+            "a world of the WIT package",
+            "What it is built for, and held against: a component that offers less is refused.",
         ),
     ],
     elsewhere,
@@ -250,7 +276,7 @@ pub(crate) const LIMITS: Section = Section {
 /// The table beside or below `section` that has the key: where it was probably meant to stand.
 fn elsewhere(section: &Section, key: &str) -> Option<&'static str> {
     const ROOTS: &[Section] = &[ROOT, APP];
-    const COMPONENTS: &[Section] = &[COMPONENT, GRANTS, LIMITS, REUSE];
+    const COMPONENTS: &[Section] = &[COMPONENT, BUILD, GRANTS, LIMITS, REUSE];
     let has = |other: &Section| {
         other.keys.iter().any(|doc| doc.key == key) || (other.title == LIMITS.title && limit::Key::find(key).is_some())
     };
@@ -260,7 +286,7 @@ fn elsewhere(section: &Section, key: &str) -> Option<&'static str> {
 }
 
 pub(super) const SECTIONS: &[Section] =
-    &[ROOT, APP, VARIABLE, SECRET, COMPONENT, GRANTS, VARIABLE_VALUE, KEYVALUE_VALUE, REUSE, LIMITS, ROUTE];
+    &[ROOT, APP, VARIABLE, SECRET, COMPONENT, BUILD, GRANTS, VARIABLE_VALUE, KEYVALUE_VALUE, REUSE, LIMITS, ROUTE];
 
 pub(crate) fn tables() -> Vec<Table> {
     let table = |section: &Section| {

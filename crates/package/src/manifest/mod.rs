@@ -1,5 +1,6 @@
 //! The manifest, `coracle.toml`: an app's components, their grants and limits, and the routes that lead to them.
 
+mod build;
 mod component;
 pub(crate) mod keys;
 mod parse;
@@ -16,6 +17,7 @@ pub use crate::document::FILE_BYTES as MANIFEST_BYTES;
 pub use crate::fault::{Fault, Faults};
 use crate::grant::Grants;
 use crate::limit::Limits;
+pub use build::{Build, Language};
 pub use keys::{REUSE_CONCURRENT, REUSE_IDLE};
 pub use path::PathPattern;
 pub use route::METHODS;
@@ -76,6 +78,8 @@ pub struct Component {
     pub source: PathBuf,
     /// One line about it.
     pub description: Option<String>,
+    /// How its file is made from its source; none where that is not Coracle's matter.
+    pub build: Option<Build>,
     /// What it may touch.
     pub grants: Grants,
     /// What it may use: the defaults of a function where the manifest says nothing.

@@ -90,9 +90,10 @@ pub(super) async fn run(
         }
     };
     let both = async { tokio::join!(write, child.wait_with_output()).1 };
-    let output = timeout(CASE_TIME, both)
+    // The guest may have to be compiled first.
+    let output = timeout(START_TIME + CASE_TIME, both)
         .await
-        .map_err(|_| format!("it did not end within {} s", CASE_TIME.as_secs()))?
+        .map_err(|_| format!("it did not end within {} s", (START_TIME + CASE_TIME).as_secs()))?
         .map_err(|error| format!("it cannot be waited for: {error}"))?;
     Ok(Finished { code: output.status.code(), stdout: output.stdout, stderr: output.stderr })
 }

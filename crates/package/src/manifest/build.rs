@@ -1,0 +1,100 @@
+//! How a component's file is made from its source.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use toml::de::DeTable;
+
+use super::keys;
+use super::parse::check_path;
+use crate::check::{Check, Reader, Span, list};
+use crate::fault::SyntaxError;
+use crate::suggest::nearest;
+
+/// How a component's file is made from its source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Build {
+    /// The language, which says what builds it.
+    pub language: Language,
+    /// Where its source is; the manifest's folder where it is empty.
+    pub folder: PathBuf,
+    /// The folder of its WIT package, from `folder`.
+    pub wit: Option<PathBuf>,
+    /// The world that it is built for.
+    pub world: Option<String>,
+}
+
+/// The languages that components are built from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Language {
+    /// Rust, by cargo.
+    Rust,
+    /// Go, by go.
+    Go,
+    /// Python, by componentize-py.
+    Python,
+    /// JavaScript, by componentize-js or componentize-qjs.
+    JavaScript,
+    /// TypeScript, as JavaScript.
+    TypeScript,
+    /// C, by a clang for WASI.
+    C,
+}
+
+impl Language {
+    /// Every language.
+    pub const ALL: [Self; 6] = [Self::Rust, Self::Go, Self::Python, Self::JavaScript, Self::TypeScript, Self::C];
+
+    /// Its name in a manifest and on a command line.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Rust => "rust",
+            Self::Go => "go",
+            Self::Python => "python",
+            Self::JavaScript => "javascript",
+            Self::TypeScript => "typescript",
+            Self::C => "c",
+        }
+    }
+
+    /// The language of this name.
+    pub fn find(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|language| language.key() == key)
+    }
+}
+
+/// The name that people write.
+impl fmt::Display for Language {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Rust => "Rust",
+            Self::Go => "Go",
+            Self::Python => "Python",
+            Self::JavaScript => "JavaScript",
+            Self::TypeScript => "TypeScript",
+            Self::C => "C",
+        })
+    }
+}
+
+pub(super) fn read_build(check: &mut Check<'_>, table: &DeTable<'_>, span: Span) -> Option<Build> {
+    let build = Reader::new(check, &keys::BUILD, table, span);
+    build.require(check, "language", "name the language: language = \"rust\"");
+    let language = build.text(check, "language").and_then(|(text, span)| check.accept(span, read_language(text)));
+    let mut path = |key: &str| build.text(check, key).and_then(|(text, span)| check.accept(span, check_path(text)));
+    let (folder, wit) = (path("folder"), path("wit"));
+    let world = build.owned_text(check, "world");
+    Some(Build { language: language?, folder: folder.unwrap_or_default(), wit, world })
+}
+
+fn read_language(text: &str) -> Result<Language, SyntaxError> {
+    Language::find(text).ok_or_else(|| {
+        let known = || Language::ALL.into_iter().map(Language::key);
+        SyntaxError::new(format!("{text:?} is no language that `coracle build` knows")).hint(
+            match nearest(text, known()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("the languages are {}", list(known())),
+            },
+        )
+    })
+}

@@ -1,0 +1,66 @@
+//! What a component was built from: nothing is built again until that changes.
+
+use std::path::{Path, PathBuf};
+
+use coracle_package::digest::Digest;
+
+use super::{BuildError, Job};
+
+/// What lies beside sources and is no input of a build: documents, tests, and what builds and tools leave behind.
+const NOT_SOURCES: [&str; 7] = ["README.md", "tests", "target", "node_modules", "__pycache__", super::WORK, ".git"];
+
+/// The digest of a build's inputs, and where that of the last build is kept.
+pub(super) struct Stamp<'a> {
+    job: &'a Job,
+    digest: Digest,
+    file: PathBuf,
+}
+
+impl<'a> Stamp<'a> {
+    /// Reads every source.
+    pub(super) fn of(job: &'a Job) -> Result<Self, BuildError> {
+        let mut inputs = format!("{:?}\n", job.build);
+        gather(&job.folder, &mut inputs)?;
+        Ok(Self { job, digest: Digest::of(inputs.as_bytes()), file: job.work.join("stamp") })
+    }
+
+    /// Whether the component is there, and was built from the same.
+    pub(super) fn is_current(&self) -> bool {
+        self.job.output.is_file()
+            && std::fs::read_to_string(&self.file).is_ok_and(|found| found == self.digest.to_string())
+    }
+
+    /// A stamp promises a finished build: while one is under way there is none.
+    pub(super) fn remove(&self) -> Result<(), BuildError> {
+        match std::fs::remove_file(&self.file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(BuildError::io(&self.file)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn write(&self) -> Result<(), BuildError> {
+        std::fs::write(&self.file, self.digest.to_string()).map_err(BuildError::io(&self.file))
+    }
+}
+
+/// Adds the name and the digest of every source below a folder.
+fn gather(folder: &Path, inputs: &mut String) -> Result<(), BuildError> {
+    let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+    let mut entries = entries.map_err(BuildError::io(folder))?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for path in entries.into_iter().map(|entry| entry.path()) {
+        let name = path.file_name().unwrap_or_default();
+        // Components are what builds make of sources, wherever they lie.
+        let built = path.extension().is_some_and(|extension| extension == "wasm" || extension == "wasm-new");
+        if built || NOT_SOURCES.iter().any(|skipped| *skipped == name) {
+            continue;
+        }
+        if path.is_dir() {
+            gather(&path, inputs)?;
+        } else {
+            let bytes = std::fs::read(&path).map_err(BuildError::io(&path))?;
+            inputs.push_str(&format!("{} {}\n", path.display(), Digest::of(&bytes)));
+        }
+    }
+    Ok(())
+}

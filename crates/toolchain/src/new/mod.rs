@@ -1,0 +1,139 @@
+//! `coracle new`: a small project that builds, with a test and a manifest.
+
+mod template;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use coracle_package::fault::Faults;
+use coracle_package::manifest::{FILE_NAME, Language, Manifest};
+
+/// What is made.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The folder to make. Its last part names the app.
+    pub folder: PathBuf,
+    /// The language.
+    pub language: Language,
+    /// The kind of component.
+    pub kind: Kind,
+}
+
+/// The kinds of components.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Answers HTTP requests.
+    Http,
+    /// Runs on a command line.
+    Command,
+    /// Has functions for others to call.
+    Library,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Http, Self::Command, Self::Library];
+
+    /// Its name on a command line.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Command => "command",
+            Self::Library => "library",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.key())
+    }
+}
+
+/// Why nothing was made.
+#[derive(Debug, thiserror::Error)]
+pub enum NewError {
+    /// The language has no such kind yet.
+    #[error("there is no {kind} project in {language}")]
+    NoTemplate {
+        /// The language.
+        language: Language,
+        /// The kind.
+        kind: Kind,
+    },
+    /// The folder's name cannot be that of an app.
+    #[error("{}", .0.faults.first().map(|fault| fault.message.as_str()).unwrap_or_default())]
+    Name(Faults),
+    /// There is something already.
+    #[error("{} is there already", .0.display())]
+    Exists(PathBuf),
+    /// A file cannot be written.
+    #[error("{} cannot be written: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// The kinds that a language has.
+pub fn kinds(language: Language) -> Vec<Kind> {
+    Kind::ALL.into_iter().filter(|kind| template::files(language, *kind).is_some()).collect()
+}
+
+/// Writes the project, and answers with its files.
+///
+/// # Errors
+/// The folder is there already, or cannot be made; its name is none for an app; the language has no such kind.
+pub fn run(config: &Config) -> Result<Vec<PathBuf>, NewError> {
+    let Config { folder, language, kind } = config;
+    let files = template::files(*language, *kind).ok_or(NewError::NoTemplate { language: *language, kind: *kind })?;
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let manifest = template::manifest(&name, *language, *kind);
+    Manifest::parse(&manifest, Path::new(FILE_NAME)).map_err(NewError::Name)?;
+    if folder.exists() {
+        return Err(NewError::Exists(folder.clone()));
+    }
+    let mut written = Vec::new();
+    let own = [(FILE_NAME, manifest.as_str()), (".gitignore", template::IGNORED)];
+    for (path, content) in own.into_iter().chain(files) {
+        let content = content.replace("{{name}}", &name);
+        let file = folder.join(path);
+        let made = file.parent().map_or(Ok(()), std::fs::create_dir_all);
+        made.and_then(|()| std::fs::write(&file, content))
+            .map_err(|source| NewError::Write { path: file.clone(), source })?;
+        written.push(PathBuf::from(path));
+    }
+    Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_project_has_a_manifest_without_faults_and_a_test() {
+        let folder = tempfile::tempdir().unwrap();
+        for language in Language::ALL {
+            for kind in kinds(language) {
+                let folder = folder.path().join(format!("{}-{kind}", language.key()));
+                let files = run(&Config { folder: folder.clone(), language, kind }).unwrap();
+                assert!(files.iter().any(|file| file.starts_with("tests")), "{language} {kind}");
+                let text = std::fs::read_to_string(folder.join(FILE_NAME)).unwrap();
+                let manifest = Manifest::parse(&text, Path::new(FILE_NAME)).unwrap();
+                assert_eq!(manifest.components.values().next().unwrap().build.as_ref().unwrap().language, language);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = |name: &str, language, kind| Config { folder: folder.path().join(name), language, kind };
+        run(&config("app", Language::Rust, Kind::Http)).unwrap();
+        assert!(matches!(run(&config("app", Language::C, Kind::Command)), Err(NewError::Exists(_))));
+        assert!(matches!(run(&config("My App", Language::C, Kind::Command)), Err(NewError::Name(_))));
+    }
+}

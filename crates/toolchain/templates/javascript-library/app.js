@@ -1,0 +1,5 @@
+// Functions of the world in `wit/`.
+
+export function greet(name) {
+  return `Hello, ${name}!`;
+}

@@ -1,0 +1,127 @@
+//! `cargo xtask test languages`: a new project of every language and kind is built, tested and looked at, by the `coracle`
+//! program and the languages' own tools. Tools that the machine has not are fetched from their registries.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::Tally;
+use crate::guests::{go, npm, pypi, python, rust};
+use crate::project::Project;
+use crate::{Result, shell, targets};
+
+/// Every project that `coracle new` makes, with the language that is found in what is built.
+const PROJECTS: [(&str, &str, &str); 13] = [
+    ("rust", "http", "Rust"),
+    ("rust", "command", "Rust"),
+    ("rust", "library", "Rust"),
+    ("go", "command", "Go"),
+    ("python", "http", "Python"),
+    ("python", "command", "Python"),
+    ("python", "library", "Python"),
+    ("javascript", "http", "JavaScript"),
+    ("javascript", "library", "JavaScript"),
+    ("typescript", "http", "TypeScript"),
+    ("typescript", "library", "TypeScript"),
+    ("c", "http", "C"),
+    ("c", "command", "C"),
+];
+
+pub(super) fn run(project: &Project) -> Result<Tally> {
+    shell::run(project.cargo().args(["build", "--quiet", "--workspace", "--bin", "coracle"]))?;
+    let machine = Machine::get(project)?;
+    let folder = project.tools().join("languages");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    let mut tally = Tally::of(machine.run(&folder, &["doctor"]));
+    for (language, kind, written) in PROJECTS {
+        println!("--- {language} {kind}");
+        tally.add(Tally::of(machine.project(&folder, language, kind, written)));
+    }
+    tally.add(Tally::of(machine.broken(&folder)));
+    Ok(tally)
+}
+
+/// The program, and an environment with every tool.
+struct Machine {
+    coracle: PathBuf,
+    variables: Vec<(&'static str, OsString)>,
+}
+
+impl Machine {
+    fn get(project: &Project) -> Result<Self> {
+        let launchers = project.tools().join("launchers");
+        fs::create_dir_all(&launchers)?;
+        let python = python::Toolchain::get(project)?;
+        let componentize = format!(
+            "#!/bin/sh\nPYTHONPATH='{}' exec '{}' -c 'from componentize_py import script; script()' \"$@\"\n",
+            python.package().display(),
+            pypi::python()?.display()
+        );
+        launcher(&launchers.join("componentize-py"), &componentize)?;
+        let zig = format!("#!/bin/sh\nexec '{}' \"$@\"\n", targets::zig(project)?.display());
+        launcher(&launchers.join("zig"), &zig)?;
+        let (node, npm) = npm::programs(project)?;
+        launcher(&launchers.join("node"), &format!("#!/bin/sh\nexec '{}' \"$@\"\n", node.display()))?;
+        let npm = format!("#!/bin/sh\nexec '{}' '{}' \"$@\"\n", node.display(), npm.display());
+        launcher(&launchers.join("npm"), &npm)?;
+
+        let go = go::Toolchain::get(project)?.search_path()?;
+        let path = std::env::join_paths([launchers].into_iter().chain(std::env::split_paths(&go)))?;
+        let cache = project.tools().join("languages-cache").into_os_string();
+        let mut variables = vec![("PATH", path), ("CORACLE_CACHE", cache)];
+        variables.extend(rust::Toolchain::get(project)?.rustc().map(|rustc| ("RUSTC", rustc.into())));
+        Ok(Self { coracle: project.coracle("debug")?, variables })
+    }
+
+    fn command(&self, folder: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.coracle);
+        command.args(arguments).current_dir(folder).envs(self.variables.iter().map(|(name, value)| (name, value)));
+        // Cargo tells this program about its own package, which must not reach the builds of projects.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_PKG_")) {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    fn run(&self, folder: &Path, arguments: &[&str]) -> Result {
+        shell::run(&mut self.command(folder, arguments))
+    }
+
+    /// Makes, builds, tests and uses one project.
+    fn project(&self, folder: &Path, language: &str, kind: &str, written: &str) -> Result {
+        let name = format!("{language}-{kind}");
+        self.run(folder, &["new", &name, "--lang", language, "--kind", kind])?;
+        self.run(folder, &["build", &name])?;
+        self.run(folder, &["test", &name])?;
+        let again = shell::output(&mut self.command(folder, &["build", &name]))?;
+        if !again.contains("as it was") {
+            return Err(format!("{name}: nothing changed, and it was built again: {again}").into());
+        }
+        let inspected = shell::output(&mut self.command(folder, &["inspect", &name]))?;
+        if !inspected.contains(&format!("written in {written}")) {
+            return Err(format!("{name} should be written in {written}: {inspected}").into());
+        }
+        Ok(())
+    }
+
+    /// A build that fails shows its tool's own words, then ours, and leaves the last good component where it is.
+    fn broken(&self, folder: &Path) -> Result {
+        let name = "rust-command";
+        fs::write(folder.join(name).join("src").join("main.rs"), "fn main() { undefined(); }\n")?;
+        let output = self.command(folder, &["build", name]).output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        if output.status.code() != Some(1) || !said.contains("cannot find function") || !said.starts_with("error: `") {
+            return Err(format!("a broken build should say why: {said}").into());
+        }
+        self.run(folder, &["test", name])
+    }
+}
+
+fn launcher(path: &Path, script: &str) -> Result {
+    fs::write(path, script)?;
+    pypi::make_executable(path)
+}
