@@ -1,5 +1,6 @@
 //! What a component was built from: nothing is built again until that changes.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use coracle_package::digest::Digest;
@@ -9,10 +10,11 @@ use super::{BuildError, Job};
 /// What lies beside sources and is no input of a build: documents, tests, and what builds and tools leave behind.
 const NOT_SOURCES: [&str; 7] = ["README.md", "tests", "target", "node_modules", "__pycache__", super::WORK, ".git"];
 
-/// The digest of a build's inputs, and where that of the last build is kept.
+/// A build's inputs, and where the digest of those of the last build is kept.
 pub(super) struct Stamp<'a> {
     job: &'a Job,
-    digest: Digest,
+    /// A line for each input.
+    inputs: String,
     file: PathBuf,
 }
 
@@ -21,13 +23,16 @@ impl<'a> Stamp<'a> {
     pub(super) fn of(job: &'a Job) -> Result<Self, BuildError> {
         let mut inputs = format!("{:?}\n", job.build);
         gather(&job.folder, &mut inputs)?;
-        Ok(Self { job, digest: Digest::of(inputs.as_bytes()), file: job.work.join("stamp") })
+        Ok(Self { job, inputs, file: job.work.join("stamp") })
     }
 
     /// Whether the component is there, and was built from the same.
     pub(super) fn is_current(&self) -> bool {
-        self.job.output.is_file()
-            && std::fs::read_to_string(&self.file).is_ok_and(|found| found == self.digest.to_string())
+        self.job.output.is_file() && std::fs::read_to_string(&self.file).is_ok_and(|found| found == self.digest())
+    }
+
+    fn digest(&self) -> String {
+        Digest::of(self.inputs.as_bytes()).to_string()
     }
 
     /// A stamp promises a finished build: while one is under way there is none.
@@ -38,8 +43,14 @@ impl<'a> Stamp<'a> {
         }
     }
 
+    /// Marks the build as finished. What the tools added to the sources is an input from now on: files that lock
+    /// dependencies. What somebody changed meanwhile was not built, and will be the next time.
     pub(super) fn write(&self) -> Result<(), BuildError> {
-        std::fs::write(&self.file, self.digest.to_string()).map_err(BuildError::io(&self.file))
+        let after = Self::of(self.job)?;
+        let now: BTreeSet<&str> = after.inputs.lines().collect();
+        let unchanged = self.inputs.lines().all(|input| now.contains(input));
+        let digest = if unchanged { after.digest() } else { self.digest() };
+        std::fs::write(&self.file, digest).map_err(BuildError::io(&self.file))
     }
 }
 
