@@ -135,6 +135,27 @@ async fn a_client_that_leaves_before_the_answer_cancels_its_guest() {
     server.wait_for("that the guest was cancelled", |event| support::text(event, "outcome") == "cancelled");
 }
 
+/// Reason: half a document that looks whole is worse than an error.
+#[tokio::test]
+async fn an_answer_whose_guest_is_ended_is_not_taken_for_whole() {
+    let (_app, server) = crate::probe("limits = { wall-time = '1s', cpu-time = '300ms' }");
+    for path in ["/trickle?count=100000&ms=50", "/bytes?count=1000000000000"] {
+        let mut sender = client::http1(server.address).await;
+        let request = client::request(server.address, "GET", path).body(client::empty()).unwrap();
+        let response = sender.send_request(request).await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        let mut body = response.into_body();
+        let broken = loop {
+            match body.frame().await {
+                Some(Ok(_)) => {}
+                Some(Err(_)) => break true,
+                None => break false,
+            }
+        };
+        assert!(broken, "{path}");
+    }
+}
+
 fn probe_with_time() -> (App, Server) {
     crate::probe("limits = { wall-time = '15m', cpu-time = '1m' }")
 }

@@ -156,7 +156,8 @@ impl Reporter {
 impl Drop for Reporter {
     fn drop(&mut self) {
         if self.observer.is_some() {
-            let panicked = self.invocation.panicked.load(Relaxed);
+            // A panic drops this on its way, before whoever catches it can make a note of it.
+            let panicked = std::thread::panicking() || self.invocation.panicked.load(Relaxed);
             self.report(if panicked { Outcome::HostError } else { Outcome::Cancelled }, None);
         }
     }

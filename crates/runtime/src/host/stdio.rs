@@ -65,8 +65,11 @@ impl Lines {
     }
 
     fn flush(&self, partial: &mut Vec<u8>) {
-        self.current.get().log(self.stream, String::from_utf8_lossy(partial).trim_end_matches('\r'));
-        partial.clear();
+        // Taken out first: should the log panic, the line must not be there again when this is dropped for it.
+        let mut line = std::mem::take(partial);
+        self.current.get().log(self.stream, String::from_utf8_lossy(&line).trim_end_matches('\r'));
+        line.clear();
+        *partial = line;
     }
 }
 

@@ -11,6 +11,7 @@ use wasmtime_wasi_http::p3::{self, bindings as p3_bindings};
 use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 
 use super::spare::{Exports, Instance};
+use super::writer::Writer;
 use super::{Ended, Guest, Handler, Inner, Job, RequestBody, Reuse};
 use crate::current::Current;
 use crate::host::{Host, Stdio};
@@ -89,11 +90,14 @@ async fn answer_request(
         }
         None => instantiate(function, &Current::of(invocation)).await?,
     };
+    // Declared behind the instance, so that it is dropped before it, however this ends.
+    let writer = Writer::default();
     let store = &mut instance.store;
     let ending = match &instance.exports {
-        Exports::P2(proxy) => handle_p2(store, proxy, request, &scheme, answer).await?,
-        Exports::P3(service) => handle_p3(store, service, with_scheme(request, scheme)?, answer).await?,
+        Exports::P2(proxy) => handle_p2(store, proxy, request, &scheme, answer, &writer).await?,
+        Exports::P3(service) => handle_p3(store, service, with_scheme(request, scheme)?, answer, &writer).await?,
     };
+    writer.finish();
     if matches!(ending, Ending::Answered) {
         function.keep(instance);
     }
@@ -117,13 +121,15 @@ async fn handle_p2(
     request: http::Request<RequestBody>,
     scheme: &Scheme,
     answer: oneshot::Sender<http::Response<WasiBody>>,
+    writer: &Writer,
 ) -> wasmtime::Result<Ending> {
+    let watch = writer.watch();
     let scheme = if *scheme == Scheme::HTTPS { p2::http::types::Scheme::Https } else { p2::http::types::Scheme::Http };
     let (given, mut taken) = oneshot::channel();
     // The guest hands its answer over in the middle of the call; it is passed on at once, and what became of it is kept.
     let forward = move |said: Result<http::Response<WasiBody>, p2::http::types::ErrorCode>| {
         let ending = match said {
-            Ok(response) => pass_on(response, answer),
+            Ok(response) => pass_on(response.map(|body| watch.over(body)), answer),
             Err(code) => Ending::Failed(format!("the guest answered with the error {code:?}")),
         };
         // The receiver lives as long as the call.
@@ -140,6 +146,7 @@ async fn handle_p3(
     service: &p3_bindings::Service,
     request: http::Request<RequestBody>,
     answer: oneshot::Sender<http::Response<WasiBody>>,
+    writer: &Writer,
 ) -> wasmtime::Result<Ending> {
     let (request, sent) = p3::Request::from_http(store.data_mut().http().hooks, request);
     store
@@ -147,7 +154,7 @@ async fn handle_p3(
             let ending = match service.handle(accessor, request).await? {
                 Ok(response) => {
                     let response = accessor.with(|mut store| response.into_http(&mut store, sent))?;
-                    pass_on(response, answer)
+                    pass_on(response.map(|body| writer.watch().over(body)), answer)
                 }
                 Err(code) => Ending::Failed(format!("the guest answered with the error {code:?}")),
             };

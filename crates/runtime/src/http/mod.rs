@@ -4,6 +4,7 @@ mod body;
 mod guest;
 mod shared;
 mod spare;
+mod writer;
 
 use std::future::poll_fn;
 use std::pin::Pin;
