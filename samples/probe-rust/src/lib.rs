@@ -1,9 +1,14 @@
 //! Does, for tests, whatever a host must grant, limit or survive: one path for each. `/` lists them.
+//!
+//! As a command it does the same: the path and then `NAME=VALUE` of the query are its arguments, and it writes what it would
+//! answer.
 
 mod files;
 mod misbehave;
 mod network;
 mod streams;
+
+use std::io::Write;
 
 use http_rust::{Answer, target, value};
 use wasip2::cli::{environment, stderr, stdout};
@@ -19,15 +24,17 @@ const PATHS: &str = "\
 /arguments                    the arguments, one a line
 /fs?path=P                    the file P; with &list its entries, with &write=TEXT, &remove or &link=TO does that
 /folders                      the granted folders, one a line
-/outbound?url=U               status and body of an outgoing request
+/outbound?url=U               status and body of an outgoing request; with &timeout=N each of its timeouts is N nanoseconds
 /lookup?name=N                the addresses of a name
 /connect?address=A:P          connects by TCP to an address
 /clock                        monotonic nanoseconds, and wall time in seconds
 /random?bytes=N               random bytes as hexadecimal digits
 /sleep?ms=N                   answers after N milliseconds
+/timers                       timers of 0, of 2^63 and of 2^64 - 1 nanoseconds: which of them are over at once
 /stdout?text=T&lines=N        writes N lines to standard output; /stderr likewise
 /status?code=N                a response of that status
 /header?name=N&value=V        a response with that header, or what the host said of it
+/headers?count=N              how many of N header fields the host took; with &answer a response that has them
 /bytes?count=N                a body of N bytes
 /trickle?count=N&ms=M         a body of N lines, one each M milliseconds
 /spin                         loops for ever
@@ -42,6 +49,23 @@ const PATHS: &str = "\
 struct Probe;
 
 wasip2::http::proxy::export!(Probe);
+wasip2::cli::command::export!(Probe);
+
+impl wasip2::exports::cli::run::Guest for Probe {
+    fn run() -> Result<(), ()> {
+        let mut arguments = environment::get_arguments().into_iter().skip(1);
+        let name = arguments.next().unwrap_or_default();
+        let query: Vec<_> = arguments
+            .map(|argument| match argument.split_once('=') {
+                Some((name, value)) => (name.to_owned(), value.to_owned()),
+                None => (argument, String::new()),
+            })
+            .collect();
+        let answer = act(&name, &query);
+        stdout::get_stdout().write_all(&answer.body).map_err(drop)?;
+        if answer.status == 200 { Ok(()) } else { Err(()) }
+    }
+}
 
 impl wasip2::exports::http::incoming_handler::Guest for Probe {
     fn handle(request: IncomingRequest, answer: ResponseOutparam) {
@@ -50,50 +74,64 @@ impl wasip2::exports::http::incoming_handler::Guest for Probe {
         let number = |key| value(&query, key).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
         // What follows the last slash, so that the probe can be mounted anywhere.
         let response = match path.rsplit('/').next().unwrap_or_default() {
-            "" => Answer::text(200, PATHS),
             "request" => Answer::text(200, describe(&request)),
             "body" => match http_rust::body(&request, usize::MAX - 1) {
                 Ok(body) => Answer::text(200, body.len().to_string()),
                 Err(refusal) => refusal,
             },
-            "env" => {
-                let mut lines: Vec<_> =
-                    environment::get_environment().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-                lines.sort();
-                Answer::text(200, lines.join("\n"))
-            }
-            "arguments" => Answer::text(200, environment::get_arguments().join("\n")),
-            "fs" => files::answer(&query),
-            "folders" => Answer::text(200, files::folders()),
-            "outbound" => network::fetch(text("url")),
-            "lookup" => network::lookup(text("name")),
-            "connect" => network::connect(text("address")),
-            "clock" => Answer::text(200, format!("{}\n{}", monotonic_clock::now(), wall_clock::now().seconds)),
-            "random" => {
-                let bytes = random::get_random_bytes(number("bytes"));
-                Answer::text(200, bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
-            }
-            "sleep" => {
-                monotonic_clock::subscribe_duration(number("ms") * 1_000_000).block();
-                Answer::text(200, "awake")
-            }
-            "stdout" => streams::write_lines(stdout::get_stdout(), text("text"), number("lines")),
-            "stderr" => streams::write_lines(stderr::get_stderr(), text("text"), number("lines")),
             "status" => return streams::respond_with_status(answer, number("code")),
             "header" => return streams::respond_with_header(answer, text("name"), text("value")),
+            "headers" if value(&query, "answer").is_some() => {
+                return streams::respond_with_headers(answer, number("count"));
+            }
             "bytes" => return streams::respond_with_bytes(answer, number("count")),
             "trickle" => return streams::trickle(answer, number("count"), number("ms")),
             "unfinished" => return streams::leave_unfinished(answer),
             "silent" => return,
-            "spin" => misbehave::spin(),
-            "grow" => Answer::text(200, misbehave::grow()),
-            "recurse" => Answer::text(200, misbehave::recurse(number("seed")).to_string()),
-            "trap" => misbehave::trap(),
-            "panic" => misbehave::panic(),
-            "exit" => misbehave::exit(number("code")),
-            unknown => Answer::text(404, format!("the probe knows no {unknown}")),
+            name => act(name, &query),
         };
         response.send(answer);
+    }
+}
+
+/// What needs neither the request nor the response.
+fn act(name: &str, query: &[(String, String)]) -> Answer {
+    let text = |key| value(query, key).unwrap_or_default();
+    let number = |key| value(query, key).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+    match name {
+        "" => Answer::text(200, PATHS),
+        "env" => {
+            let mut lines: Vec<_> =
+                environment::get_environment().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+            lines.sort();
+            Answer::text(200, lines.join("\n"))
+        }
+        "arguments" => Answer::text(200, environment::get_arguments().join("\n")),
+        "fs" => files::answer(query),
+        "folders" => Answer::text(200, files::folders()),
+        "outbound" => network::fetch(text("url"), value(query, "timeout").and_then(|text| text.parse().ok())),
+        "lookup" => network::lookup(text("name")),
+        "connect" => network::connect(text("address")),
+        "clock" => Answer::text(200, format!("{}\n{}", monotonic_clock::now(), wall_clock::now().seconds)),
+        "random" => {
+            let bytes = random::get_random_bytes(number("bytes"));
+            Answer::text(200, bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+        }
+        "sleep" => {
+            monotonic_clock::subscribe_duration(number("ms") * 1_000_000).block();
+            Answer::text(200, "awake")
+        }
+        "timers" => Answer::text(200, misbehave::timers()),
+        "stdout" => streams::write_lines(stdout::get_stdout(), text("text"), number("lines")),
+        "stderr" => streams::write_lines(stderr::get_stderr(), text("text"), number("lines")),
+        "headers" => streams::count_headers(number("count")),
+        "spin" => misbehave::spin(),
+        "grow" => Answer::text(200, misbehave::grow()),
+        "recurse" => Answer::text(200, misbehave::recurse(number("seed")).to_string()),
+        "trap" => misbehave::trap(),
+        "panic" => misbehave::panic(),
+        "exit" => misbehave::exit(number("code")),
+        unknown => Answer::text(404, format!("the probe knows no {unknown}")),
     }
 }
 

@@ -3,6 +3,8 @@
 use std::hint::black_box;
 
 use wasip2::cli::exit::exit_with_code;
+use wasip2::clocks::monotonic_clock::{subscribe_duration, subscribe_instant};
+use wasip2::io::poll::poll;
 
 /// Memory asked for in one piece, in bytes.
 const PIECE: usize = 1024 * 1024;
@@ -27,6 +29,14 @@ pub fn grow() -> String {
         piece.resize(PIECE, 1);
         pieces.push(black_box(piece));
     }
+}
+
+/// Timers that a clock may not be able to add up: which of them are over at once.
+pub fn timers() -> String {
+    let times = [0, 1 << 63, u64::MAX];
+    let timers: Vec<_> = times.iter().flat_map(|time| [subscribe_duration(*time), subscribe_instant(*time)]).collect();
+    let ready = poll(&timers.iter().collect::<Vec<_>>());
+    format!("{ready:?} of {}", timers.len())
 }
 
 #[inline(never)]

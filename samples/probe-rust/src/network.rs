@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http_rust::Answer;
 use wasip2::http::outgoing_handler;
-use wasip2::http::types::{Fields, IncomingBody, OutgoingRequest, Scheme};
+use wasip2::http::types::{Fields, IncomingBody, OutgoingRequest, RequestOptions, Scheme};
 use wasip2::io::streams::StreamError;
 use wasip2::sockets::instance_network::instance_network;
 use wasip2::sockets::ip_name_lookup::resolve_addresses;
@@ -16,8 +16,8 @@ use wasip2::sockets::tcp_create_socket::create_tcp_socket;
 /// Read in one piece, in bytes.
 const PIECE: u64 = 64 * 1024;
 
-/// Status and body of a GET request.
-pub fn fetch(url: &str) -> Answer {
+/// Status and body of a GET request; `timeout`, in nanoseconds, bounds each of its steps.
+pub fn fetch(url: &str, timeout: Option<u64>) -> Answer {
     let Some((scheme, rest)) = url.split_once("://") else {
         return Answer::text(400, "the url needs a scheme");
     };
@@ -32,7 +32,13 @@ pub fn fetch(url: &str) -> Answer {
     if set.and(request.set_path_with_query(Some(path))).is_err() {
         return Answer::text(400, "the host refuses the parts of this url");
     }
-    let sent = outgoing_handler::handle(request, None);
+    let options = timeout.map(|time| {
+        let options = RequestOptions::new();
+        let set = options.set_connect_timeout(Some(time)).and(options.set_first_byte_timeout(Some(time)));
+        set.and(options.set_between_bytes_timeout(Some(time))).expect("the host knows these options");
+        options
+    });
+    let sent = outgoing_handler::handle(request, options);
     let response = sent.and_then(|future| {
         future.subscribe().block();
         future.get().expect("it is ready").expect("nobody took it before")

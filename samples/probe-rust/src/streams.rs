@@ -39,6 +39,28 @@ pub fn respond_with_header(answer: ResponseOutparam, name: &str, value: &str) {
     }
 }
 
+/// How many header fields the host takes.
+pub fn count_headers(count: u64) -> Answer {
+    let (_, taken, refusal) = headers(count);
+    Answer::text(200, format!("{taken} of {count}{}", refusal.unwrap_or_default()))
+}
+
+/// A response with as many header fields as the host takes.
+pub fn respond_with_headers(answer: ResponseOutparam, count: u64) {
+    let (headers, ..) = headers(count);
+    ResponseOutparam::set(answer, Ok(OutgoingResponse::new(headers)));
+}
+
+fn headers(count: u64) -> (Fields, u64, Option<String>) {
+    let headers = Fields::new();
+    for taken in 0..count {
+        if let Err(error) = headers.append(&format!("x-{taken}"), b"") {
+            return (headers, taken, Some(format!(", then {error}")));
+        }
+    }
+    (headers, count, None)
+}
+
 /// A body of many bytes.
 pub fn respond_with_bytes(answer: ResponseOutparam, count: u64) {
     let piece = vec![b'x'; PIECE as usize];
