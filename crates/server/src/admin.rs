@@ -31,7 +31,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(90);
 /// Answers for ever.
 pub(crate) async fn serve(server: &Arc<Server>, listener: Listener) {
     loop {
-        let Accepted { stream, peer, slot } = listener.accept().await;
+        let Accepted { stream, peer, slot } = listener.accept(|| ()).await;
         let server = Arc::clone(server);
         tokio::spawn(async move {
             let service = service_fn(|request| {

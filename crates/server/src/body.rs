@@ -186,6 +186,8 @@ impl Patience {
 pub(crate) struct Body {
     kind: Kind,
     in_flight: Option<InFlight>,
+    /// Whether the connection was given something that its client has not taken yet; the head to begin with.
+    given: bool,
 }
 
 enum Kind {
@@ -200,21 +202,48 @@ impl Body {
     }
 
     pub(crate) fn full(bytes: Bytes) -> Self {
-        Self { kind: Kind::Full(bytes), in_flight: None }
+        Self::of(Kind::Full(bytes))
     }
 
     pub(crate) fn guest(body: ResponseBody) -> Self {
-        Self { kind: Kind::Guest(body), in_flight: None }
+        Self::of(Kind::Guest(body))
     }
 
     pub(crate) fn file(body: FileBody) -> Self {
-        Self { kind: Kind::File(Box::new(body)), in_flight: None }
+        Self::of(Kind::File(Box::new(body)))
+    }
+
+    fn of(kind: Kind) -> Self {
+        Self { kind, in_flight: None, given: false }
     }
 
     /// Counts the request as under way until this body is sent or dropped.
     pub(crate) fn keep(mut self, in_flight: InFlight) -> Self {
         self.in_flight = Some(in_flight);
+        self.give();
         self
+    }
+
+    fn give(&mut self) {
+        if let Some(in_flight) = &self.in_flight
+            && !std::mem::replace(&mut self.given, true)
+        {
+            in_flight.given();
+        }
+    }
+
+    fn take(&mut self) {
+        if let Some(in_flight) = &self.in_flight
+            && std::mem::replace(&mut self.given, false)
+        {
+            in_flight.taken();
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        self.take();
     }
 }
 
@@ -223,12 +252,17 @@ impl http_body::Body for Body {
     type Error = Box<dyn std::error::Error + Send + Sync>;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match &mut self.kind {
+        self.take();
+        let frame = match &mut self.kind {
             Kind::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
             Kind::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Kind::Guest(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
             Kind::File(body) => Pin::new(body.as_mut()).poll_frame(cx).map_err(Into::into),
+        };
+        if let Poll::Ready(Some(Ok(_))) = &frame {
+            self.give();
         }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

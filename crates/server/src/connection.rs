@@ -14,12 +14,13 @@ use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 use crate::http1::guard::{Guard, Verdict};
 use crate::http1::head::MAX_HEAD_BYTES;
-use crate::io::{Rewind, Steady};
+use crate::io::{Open, Rewind, Steady};
 use crate::request;
 use crate::server::Server;
 
@@ -75,7 +76,8 @@ pub struct Timeouts {
     /// A connection without a request is closed after once to twice this time. Default 60 s: what browsers and proxies
     /// expect.
     pub idle: Duration,
-    /// A client that takes nothing of what is sent to it. Default 60 s: as long as a request may run by default.
+    /// A client that takes nothing of what is sent to it. Default 60 s: as long as a request may run by default. In
+    /// HTTP/2, where one stream does not hold up the others, that is once to twice [`Timeouts::idle`].
     pub stall: Duration,
     /// A connection that is closed under an unfinished request is still read for so long: input that is unread when a
     /// socket is closed makes the kernel send a reset, which can overtake the answer that says why. Default 2 s.
@@ -115,6 +117,16 @@ pub(crate) struct Peer {
     pub(crate) begun: AtomicU64,
     /// Requests whose responses are not sent yet.
     pub(crate) in_flight: AtomicU32,
+    /// Pieces of responses that the connection has asked for.
+    pub(crate) taken: AtomicU64,
+    /// Responses of which the connection has asked for nothing since it was given the last piece: the client is to take
+    /// that first.
+    pub(crate) untaken: AtomicU32,
+    /// Told to end the connection if it is idle, to make room.
+    pub(crate) leave: Notify,
+    born: Instant,
+    /// When the last request ended, in milliseconds since `born`.
+    idle_since: AtomicU64,
 }
 
 impl Peer {
@@ -126,7 +138,26 @@ impl Peer {
             verdict: Verdict::default(),
             begun: AtomicU64::new(0),
             in_flight: AtomicU32::new(0),
+            taken: AtomicU64::new(0),
+            untaken: AtomicU32::new(0),
+            leave: Notify::new(),
+            born: Instant::now(),
+            idle_since: AtomicU64::new(0),
         }
+    }
+
+    /// A request ended.
+    pub(crate) fn begin_idle(&self) {
+        self.idle_since.store(self.age(), Relaxed);
+    }
+
+    /// How long it has been since a request ended, or since the connection began. Of interest where none is in flight.
+    pub(crate) fn idle(&self) -> Duration {
+        Duration::from_millis(self.age().saturating_sub(self.idle_since.load(Relaxed)))
+    }
+
+    fn age(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -140,8 +171,8 @@ impl AsRef<Verdict> for SharedVerdict {
 }
 
 /// A connection's bytes.
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
+trait Stream: AsyncRead + AsyncWrite + Open + Unpin + Send + 'static {}
+impl<S: AsyncRead + AsyncWrite + Open + Unpin + Send + 'static> Stream for S {}
 
 /// Serves one connection to its end.
 pub(crate) async fn serve(server: Arc<Server>, stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>) {
@@ -157,11 +188,13 @@ pub(crate) async fn serve(server: Arc<Server>, stream: TcpStream, peer: SocketAd
 async fn begin(server: &Arc<Server>, stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>) -> Ended {
     let local = stream.local_addr()?;
     let peer = Arc::new(Peer::new(peer, local, tls.is_some()));
+    let _entry = server.open.enter(&peer);
     let stall = server.timeouts.stall;
     let Some(tls) = tls else { return detect(server, Steady::new(stream, stall), peer).await };
     let handshake = tokio::select! {
         handshake = tokio::time::timeout(server.timeouts.handshake, tls.accept(stream)) => handshake,
         () = server.drain.cancelled() => return Ok(()),
+        () = peer.leave.notified() => return Ok(()),
     };
     let stream = match handshake {
         Ok(Ok(stream)) => stream,
@@ -190,6 +223,7 @@ async fn detect<S: Stream>(server: &Arc<Server>, mut stream: S, peer: Arc<Peer>)
         let read = tokio::select! {
             read = tokio::time::timeout(patience, stream.read_buf(&mut begun)) => read,
             () = server.drain.cancelled() => return Ok(()),
+            () = peer.leave.notified() => return Ok(()),
         };
         match read {
             Ok(Ok(0)) | Err(_) => return Ok(()),
@@ -240,13 +274,14 @@ async fn serve_http2<S: Stream>(server: &Arc<Server>, stream: Rewind<S>, peer: A
 }
 
 /// Sees a connection through to its end: it is asked to finish when the server drains, when it is idle, and when it is
-/// old.
+/// old. It is ended at once when its client takes nothing of what it asked for, and when it is idle and there is no room
+/// for others.
 async fn drive<C: Graceful>(server: &Server, peer: &Peer, connection: C) -> Ended {
     let timeouts = server.timeouts;
     let born = Instant::now();
     let mut connection = pin!(connection);
     let mut look = pin!(tokio::time::sleep(timeouts.idle.min(timeouts.total)));
-    let mut seen = 0;
+    let mut seen = (0, 0);
     let mut finishing = false;
     loop {
         tokio::select! {
@@ -258,13 +293,21 @@ async fn drive<C: Graceful>(server: &Server, peer: &Peer, connection: C) -> Ende
                 // The server itself ends the wait.
                 look.as_mut().reset(born + timeouts.total + timeouts.grace);
             }
+            () = peer.leave.notified() => {
+                if peer.in_flight.load(Relaxed) == 0 {
+                    return Ok(());
+                }
+            }
             () = look.as_mut() => {
                 if finishing {
                     return Ok(());
                 }
-                let begun = peer.begun.load(Relaxed);
-                let is_idle = peer.in_flight.load(Relaxed) == 0 && begun == seen;
-                seen = begun;
+                let now = (peer.begun.load(Relaxed), peer.taken.load(Relaxed));
+                let nothing_new = std::mem::replace(&mut seen, now) == now;
+                if nothing_new && peer.untaken.load(Relaxed) > 0 {
+                    return Ok(());
+                }
+                let is_idle = nothing_new && peer.in_flight.load(Relaxed) == 0;
                 if is_idle || born.elapsed() >= timeouts.total {
                     finishing = true;
                     connection.as_mut().finish();

@@ -6,8 +6,45 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use futures_util::FutureExt;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::Sleep;
+use tokio_rustls::server::TlsStream;
+
+/// A stream that knows whether its other end is still there, also while nobody reads.
+pub(crate) trait Open {
+    /// Whether the other end has closed the connection. What it sent before may still be unread.
+    fn is_left(&self) -> bool;
+}
+
+impl Open for TcpStream {
+    fn is_left(&self) -> bool {
+        // This bit stays once it is set, whatever there is to read.
+        let ready = self.ready(Interest::READABLE).now_or_never();
+        ready.is_some_and(|ready| ready.is_ok_and(|ready| ready.is_read_closed()))
+    }
+}
+
+impl Open for TlsStream<TcpStream> {
+    fn is_left(&self) -> bool {
+        self.get_ref().0.is_left()
+    }
+}
+
+impl<S: Open> Open for Steady<S> {
+    fn is_left(&self) -> bool {
+        self.io.is_left()
+    }
+}
+
+/// Of tests: the other end is always there.
+#[cfg(test)]
+impl Open for tokio::io::DuplexStream {
+    fn is_left(&self) -> bool {
+        false
+    }
+}
 
 /// A stream that fails once its other end has taken nothing for too long.
 pub(crate) struct Steady<S> {

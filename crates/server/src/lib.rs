@@ -21,6 +21,7 @@ mod identify;
 mod io;
 pub mod listener;
 mod metrics;
+pub mod open;
 mod record;
 pub mod reference;
 mod request;

@@ -26,6 +26,11 @@ const BACKLOG: i32 = 4_096;
 /// outage.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
 
+/// How long a connection waits for another's place until it is tried again to make room.
+///
+/// Reason: what could not be closed a moment ago may have become idle since.
+const ROOM_INTERVAL: Duration = Duration::from_millis(100);
+
 /// How long a silent connection is left alone before the kernel asks whether its other end is alive.
 ///
 /// Reason: NAT tables forget after about five minutes; a client that vanished should not hold its slot for longer than
@@ -67,25 +72,33 @@ impl Listener {
     }
 
     /// The next connection. Never fails: where the system is short of something it waits until that may have passed.
-    pub(crate) async fn accept(&self) -> Accepted {
+    ///
+    /// `make_room` is called where there are as many connections as there may be, to close one that does nothing. The next
+    /// client waits for that; those behind it wait in the kernel's queue, where they cost nothing.
+    pub(crate) async fn accept(&self, make_room: impl Fn()) -> Accepted {
+        let (stream, peer) = self.next(&make_room).await;
+        set_options(&stream);
+        loop {
+            if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
+                return Accepted { stream, peer, slot };
+            }
+            make_room();
+            // A place that came free is taken in the next turn; nobody else looks for one.
+            let _ = tokio::time::timeout(ROOM_INTERVAL, self.slots.acquire()).await;
+        }
+    }
+
+    async fn next(&self, make_room: &impl Fn()) -> (TcpStream, SocketAddr) {
         let mut pause = BACK_OFF.0;
         loop {
-            // Over the limit, clients wait in the kernel's queue, where they cost nothing.
-            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
-                // The semaphore is never closed.
-                std::future::pending().await
-            };
             match self.tcp.accept().await {
-                Ok((stream, peer)) => {
-                    set_options(&stream);
-                    return Accepted { stream, peer, slot };
-                }
+                Ok(accepted) => return accepted,
                 Err(error) if is_of_one_connection(&error) => {
                     tracing::debug!(%error, "a connection ended before it was accepted");
                 }
                 Err(error) => {
                     tracing::warn!(%error, pause = ?pause, "connections cannot be accepted for the moment");
-                    drop(slot);
+                    make_room();
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(BACK_OFF.1);
                 }
@@ -120,14 +133,21 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn connections_beyond_the_limit_wait() {
+    async fn connections_beyond_the_limit_wait_and_room_is_asked_for() {
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), 1).unwrap();
         let address = listener.address().unwrap();
         let (_first, _second) =
             (TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap());
-        let accepted = listener.accept().await;
-        assert!(tokio::time::timeout(Duration::from_millis(50), listener.accept()).await.is_err());
-        drop(accepted);
-        listener.accept().await;
+        let accepted = std::cell::RefCell::new(Some(listener.accept(|| panic!("there is room")).await));
+        let asked = std::cell::Cell::new(0);
+        // The second time that it is asked for room there is some.
+        let make_room = || {
+            asked.set(asked.get() + 1);
+            if asked.get() == 2 {
+                accepted.take();
+            }
+        };
+        listener.accept(make_room).await;
+        assert_eq!(asked.get(), 2);
     }
 }

@@ -13,6 +13,7 @@ pub(crate) struct Metrics {
     pub(crate) registry: Registry,
     pub(crate) connections: Gauge,
     pub(crate) in_flight: Gauge,
+    pub(crate) evicted: Counter,
     pub(crate) handshake_failures: Counter,
     pub(crate) reloads: Family<ReloadLabels, Counter>,
     /// By the first digit of the status; the last one counts clients that left before they were answered.
@@ -55,6 +56,7 @@ impl Metrics {
         Self {
             connections: registry.make("http_connections", "Connections open"),
             in_flight: registry.make("http_requests_in_flight", "Requests whose responses are not sent yet"),
+            evicted: registry.make("connections_evicted", "Idle connections closed to make room for others"),
             handshake_failures: registry.make("tls_handshake_failures", "TLS handshakes that failed"),
             reloads: registry.make("reloads", "Times the configuration was read again"),
             requests: ["1xx", "2xx", "3xx", "4xx", "5xx", "none"].map(of),

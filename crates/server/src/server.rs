@@ -19,6 +19,7 @@ use crate::connection::{self, Peer, Timeouts};
 use crate::forwarded::TrustedProxies;
 use crate::listener::{Accepted, Listener};
 use crate::metrics::{Metrics, ReloadLabels};
+use crate::open::Open;
 use crate::tls::{Certificate, RELOAD_INTERVAL};
 use crate::watch::Watcher;
 
@@ -29,6 +30,7 @@ pub(crate) struct Server {
     pub(crate) trusted: TrustedProxies,
     pub(crate) metrics: Metrics,
     pub(crate) timeouts: Timeouts,
+    pub(crate) open: Arc<Open>,
     /// Cancelled when nothing new is to be taken.
     pub(crate) drain: CancellationToken,
     /// Cancelled when what is left is to end.
@@ -52,10 +54,24 @@ impl InFlight {
     }
 }
 
+impl InFlight {
+    /// The connection has a piece of the response, which its client is to take before it asks for more.
+    pub(crate) fn given(&self) {
+        self.peer.untaken.fetch_add(1, Relaxed);
+    }
+
+    /// The client has taken what was given, or never will.
+    pub(crate) fn taken(&self) {
+        self.peer.taken.fetch_add(1, Relaxed);
+        self.peer.untaken.fetch_sub(1, Relaxed);
+    }
+}
+
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.server.in_flight.fetch_sub(1, Relaxed);
         self.server.metrics.in_flight.dec();
+        self.peer.begin_idle();
         self.peer.in_flight.fetch_sub(1, Relaxed);
     }
 }
@@ -110,6 +126,7 @@ impl Bound {
             trusted: config.trusted_proxies.clone().into(),
             metrics,
             timeouts: config.timeouts,
+            open: Arc::default(),
             drain: CancellationToken::new(),
             stop: CancellationToken::new(),
             in_flight: AtomicUsize::new(0),
@@ -142,12 +159,11 @@ impl Bound {
         );
         let helpers = tokio::spawn(help(Arc::clone(&server), builder, watcher, certificate, admin));
         let connections = Drain::default();
-        tokio::select! {
-            () = accept(&server, &listener, acceptor.as_ref(), &connections) => {}
-            () = shutdown.requested() => {}
-        }
+        let accepting = tokio::spawn(accept(Arc::clone(&server), listener, acceptor, connections.clone()));
+        shutdown.requested().await;
         // Closed, so that new clients are refused and go elsewhere.
-        drop(listener);
+        accepting.abort();
+        let _ = accepting.await;
         server.drain.cancel();
         tracing::info!(requests = server.in_flight.load(Relaxed), limit = ?limit, "draining");
         tokio::select! {
@@ -183,17 +199,28 @@ fn bound_address(listener: &Listener, address: SocketAddr) -> Result<SocketAddr,
 }
 
 /// Takes connections for ever, each in a task of its own.
-async fn accept(server: &Arc<Server>, listener: &Listener, tls: Option<&TlsAcceptor>, connections: &Drain) {
+///
+/// It is a task like theirs, and goes to the end of the queue after each: however many clients come at once, those that
+/// are there are served in between, and the rest wait in the kernel.
+async fn accept(server: Arc<Server>, listener: Listener, tls: Option<TlsAcceptor>, connections: Drain) {
     loop {
-        let Accepted { stream, peer, slot } = listener.accept().await;
-        let (server, tls, open) = (Arc::clone(server), tls.cloned(), connections.enter());
+        let Accepted { stream, peer, slot } = listener.accept(|| make_room(&server)).await;
+        let (server, tls, open) = (Arc::clone(&server), tls.clone(), connections.enter());
         tokio::spawn(async move {
             server.metrics.connections.inc();
             let _decrement = Decrement(server.metrics.connections.clone());
             connection::serve(server, stream, peer, tls).await;
             drop((slot, open));
         });
+        tokio::task::yield_now().await;
     }
+}
+
+/// Closes connections that do nothing, for those that wait.
+fn make_room(server: &Server) {
+    let closed = server.open.make_room();
+    server.metrics.evicted.inc_by(closed as u64);
+    tracing::debug!(closed, "idle connections are closed to make room");
 }
 
 /// Lowers a gauge when it is dropped, also by a panic.

@@ -2,93 +2,22 @@
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a helper of tests fails the test that called it")]
 
-use std::net::SocketAddr;
-use std::path::Path;
+mod running;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use coracle_daemon::signal::Shutdown;
 use coracle_runtime::compile::Compiler;
-use coracle_server::{Bound, Config, Report, ServerError, Source, Timeouts, TlsFiles};
+use coracle_server::{Bound, Config, Report, ServerError, Source, TlsFiles};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
 
-/// Anything that should happen at once has happened by then.
-const SOON: Duration = Duration::from_secs(10);
-
-/// Short enough to be waited for in a test, long enough for a busy machine.
-const TIMEOUTS: Timeouts = Timeouts {
-    handshake: Duration::from_millis(500),
-    head: Duration::from_millis(500),
-    idle: Duration::from_millis(500),
-    stall: Duration::from_secs(5),
-    linger: Duration::from_millis(200),
-    total: Duration::from_secs(60),
-    grace: Duration::from_secs(5),
-};
-
-struct Running {
-    place: tempfile::TempDir,
-    address: SocketAddr,
-    admin: SocketAddr,
-    shutdown: Shutdown,
-    server: JoinHandle<Report>,
-}
-
-fn any_port() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 0))
-}
-
-fn write_manifest(place: &Path, folder: &str) {
-    let text = format!("[app]\nname = \"files\"\n[[route]]\npath = \"/f/*\"\nstatic = \"{folder}\"\n");
-    std::fs::write(place.join("coracle.toml"), text).unwrap();
-}
-
-async fn start(change: impl FnOnce(&mut Config)) -> Running {
-    let place = tempfile::tempdir().unwrap();
-    for (folder, text) in [("one", "first"), ("two", "second")] {
-        std::fs::create_dir(place.path().join(folder)).unwrap();
-        std::fs::write(place.path().join(folder).join("a.txt"), text).unwrap();
-    }
-    write_manifest(place.path(), "one");
-    let mut config = Config::new(Source::at(place.path()), any_port(), Compiler::InProcess);
-    config.admin_address = Some(any_port());
-    config.timeouts = TIMEOUTS;
-    config.drain = Duration::from_secs(5);
-    change(&mut config);
-    let bound = Bound::new(config).await.unwrap();
-    let (address, admin) = (bound.address(), bound.admin_address().unwrap());
-    let shutdown = Shutdown::default();
-    let server = tokio::spawn(bound.run(shutdown.clone()));
-    Running { place, address, admin, shutdown, server }
-}
-
-/// Sends bytes and reads until the server closes the connection.
-async fn exchange(address: SocketAddr, bytes: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(bytes.as_bytes()).await.unwrap();
-    read_to_end(&mut stream).await
-}
-
-async fn read_to_end(stream: &mut TcpStream) -> String {
-    let mut answer = String::new();
-    tokio::time::timeout(SOON, stream.read_to_string(&mut answer)).await.expect("the server closes").unwrap();
-    answer
-}
-
-async fn get(address: SocketAddr, path: &str) -> String {
-    exchange(address, &format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).await
-}
-
-fn status(answer: &str) -> u16 {
-    answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).and_then(|code| code.parse().ok()).unwrap_or(0)
-}
+use running::{SOON, TIMEOUTS, any_port, exchange, get, read_to_end, start, status, write_manifest};
 
 #[tokio::test]
 async fn files_and_errors_over_http1() {
@@ -275,4 +204,48 @@ async fn everything_that_is_wrong_is_said_at_once() {
         assert!(all.contains(part), "{part} is missing from:\n{all}");
     }
     assert_eq!(problems.len(), 6, "{all}");
+}
+
+/// Reason: streams that are held open cost a place each, and a client that takes nothing would hold them for an hour.
+#[tokio::test]
+async fn an_http2_client_that_takes_nothing_is_given_up() {
+    let running = start(|_| {}).await;
+    std::fs::write(running.place.path().join("one/large.txt"), vec![b'x'; 1 << 20]).unwrap();
+    let stream = TcpStream::connect(running.address).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(1_000)
+        .handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    let ended = tokio::spawn(connection);
+    let request = http::Request::builder().uri("http://localhost/f/large.txt").body(Empty::<Bytes>::new()).unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+    let _ = tokio::time::timeout(SOON, ended).await.expect("the connection is ended");
+    assert!(response.collect().await.is_err(), "and the answer is not taken for whole");
+}
+
+/// Reason: whoever opens connections first could keep all others out.
+#[tokio::test]
+async fn idle_connections_make_room_for_others() {
+    let mut timeouts = TIMEOUTS;
+    timeouts.idle = Duration::from_secs(600);
+    let running = start(|config| {
+        config.timeouts = timeouts;
+        config.max_connections = 4;
+    })
+    .await;
+    let mut idle = Vec::new();
+    for _ in 0..2 {
+        let mut kept = TcpStream::connect(running.address).await.unwrap();
+        kept.write_all(b"GET /f/a.txt HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        kept.read_exact(&mut [0; 64]).await.unwrap();
+        idle.extend([kept, TcpStream::connect(running.address).await.unwrap()]);
+    }
+    for _ in 0..3 {
+        let answer = tokio::time::timeout(SOON, get(running.address, "/f/a.txt")).await.expect("there is room");
+        assert_eq!(status(&answer), 200);
+    }
+    let metrics = get(running.admin, "/metrics").await;
+    assert!(metrics.contains("coracle_connections_evicted_total 1\n"), "one was enough: {metrics}");
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::OnceLock;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -12,11 +13,18 @@ use tokio::time::Sleep;
 use super::framing::Framing;
 use super::head::Violation;
 use crate::connection::Timeouts;
+use crate::io::Open;
 
 /// How much input of an unfinished request is read and dropped while its connection closes, in bytes.
 ///
 /// Reason: more than a client sends before it reads an early answer, on any line that is lingered for so briefly.
 pub const LINGER_BYTES: usize = 4 * 1024 * 1024;
+
+/// How often a connection whose input nobody reads is asked whether its client is still there.
+///
+/// Reason: a guest that does not read its request's body would otherwise go on without a client until its time is up; to
+/// ask costs a microsecond.
+pub const PRESENCE: Duration = Duration::from_millis(500);
 
 /// What hyper is given in place of a head that must not be parsed. It keeps the order of pipelined answers, and lets
 /// one place answer, log and count a refused request like any other.
@@ -46,6 +54,9 @@ pub(crate) struct Guard<S, V> {
     timeouts: Timeouts,
     head_timer: Option<Pin<Box<Sleep>>>,
     linger: Option<Linger>,
+    /// Whether the reader waits for input: the end of the connection is then seen as the end of the input.
+    reading: bool,
+    presence: Option<Pin<Box<Sleep>>>,
 }
 
 /// What becomes of the connection once `ready` is empty.
@@ -75,6 +86,8 @@ impl<S, V: AsRef<Verdict>> Guard<S, V> {
             timeouts,
             head_timer: None,
             linger: None,
+            reading: false,
+            presence: None,
         };
         guard.take(begun);
         guard
@@ -118,9 +131,27 @@ impl<S, V: AsRef<Verdict>> Guard<S, V> {
     }
 }
 
+impl<S: Open, V> Guard<S, V> {
+    /// Whether the client has left while its input waits to be read. Asks again from time to time.
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.reading {
+            return false;
+        }
+        let timer = self.presence.get_or_insert_with(|| Box::pin(tokio::time::sleep(PRESENCE)));
+        while timer.as_mut().poll(cx).is_ready() {
+            if self.io.is_left() {
+                return true;
+            }
+            timer.as_mut().reset(tokio::time::Instant::now() + PRESENCE);
+        }
+        false
+    }
+}
+
 impl<S: AsyncRead + Unpin, V: AsRef<Verdict> + Unpin> AsyncRead for Guard<S, V> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        this.reading = false;
         loop {
             if !this.ready.is_empty() {
                 let length = this.ready.len().min(buf.remaining());
@@ -140,7 +171,9 @@ impl<S: AsyncRead + Unpin, V: AsRef<Verdict> + Unpin> AsyncRead for Guard<S, V> 
             let before = buf.filled().len();
             match Pin::new(&mut this.io).poll_read(cx, buf) {
                 Poll::Pending => {
+                    this.reading = true;
                     ready!(this.poll_head_timer(cx));
+                    this.reading = false;
                     this.keep(Vec::new(), &[], Some(Violation::HeadTimeout));
                     continue;
                 }
@@ -165,7 +198,7 @@ impl<S: AsyncRead + Unpin, V: AsRef<Verdict> + Unpin> AsyncRead for Guard<S, V> 
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin, V: AsRef<Verdict> + Unpin> AsyncWrite for Guard<S, V> {
+impl<S: AsyncRead + AsyncWrite + Open + Unpin, V: AsRef<Verdict> + Unpin> AsyncWrite for Guard<S, V> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().io).poll_write(cx, buf)
     }
@@ -182,8 +215,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: AsRef<Verdict> + Unpin> AsyncWrite fo
         self.io.is_write_vectored()
     }
 
+    /// Also where hyper comes by whenever it does anything, and learns that the client has left.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+        let this = self.get_mut();
+        if this.poll_left(cx) {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionReset, "the client has left")));
+        }
+        Pin::new(&mut this.io).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
