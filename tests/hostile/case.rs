@@ -69,13 +69,23 @@ pub struct Ask {
     pub outcome: &'static str,
     /// How long each may take, generously: the machine may be busy.
     pub within: Duration,
+    /// Whether each answer comes to its end.
+    pub whole: bool,
     /// The CPU time after which the guest must be ended: within a tenth of it, or 20 ms.
     pub cpu: Option<Duration>,
 }
 
 impl Default for Ask {
     fn default() -> Self {
-        Self { count: 4, path: "/", status: 200, outcome: "ok", within: Duration::from_secs(10), cpu: None }
+        Self {
+            count: 4,
+            path: "/",
+            status: 200,
+            outcome: "ok",
+            within: Duration::from_secs(10),
+            whole: true,
+            cpu: None,
+        }
     }
 }
 
@@ -101,19 +111,16 @@ impl Case {
     }
 
     /// More tables of the manifest: other components, routes.
-    #[allow(dead_code, reason = "for the cases that need it")]
     pub fn beside(self, beside: &'static str) -> Self {
         Self { beside, ..self }
     }
 
     /// Flags of `coracle serve`.
-    #[allow(dead_code, reason = "for the cases that need it")]
     pub fn flags(self, flags: &'static [&'static str]) -> Self {
         Self { flags, ..self }
     }
 
     /// By how much the server's memory may grow, in MiB.
-    #[allow(dead_code, reason = "for the cases that need it")]
     pub fn growth(self, growth: u64) -> Self {
         Self { growth, ..self }
     }
@@ -215,8 +222,9 @@ impl Ask {
     }
 
     fn check(self, asked: &Asked) {
-        let Asked { status, outcome, time, line, answer } = asked;
-        assert_eq!((*status, outcome.as_str()), (self.status, self.outcome), "{answer:?}\n{line}");
+        let Asked { status, outcome, time, line, body, whole, .. } = asked;
+        assert_eq!((*status, outcome.as_str()), (self.status, self.outcome), "{body}\n{line}");
+        assert_eq!(*whole, self.whole, "whether the answer is whole: {line}");
         assert!(*time <= self.within, "it took {time:?}, and may take {:?}: {line}", self.within);
         if let Some(limit) = self.cpu {
             let used = Duration::from_micros(line["cpu_us"].as_u64().expect("CPU time in the access line"));

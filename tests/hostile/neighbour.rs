@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use support::client::{self, Answer};
+use hyper::client::conn::http1::SendRequest;
+use support::client::{self, Answer, Body};
 
 /// The route of the neighbour.
 pub const PATH: &str = "/neighbour";
@@ -22,7 +23,7 @@ const CONNECTIONS: u32 = 16;
 /// Visits that go on until they are ended.
 pub struct Visits {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<Vec<Duration>>,
+    thread: Option<JoinHandle<Vec<Duration>>>,
 }
 
 impl Visits {
@@ -33,16 +34,28 @@ impl Visits {
             let stop = Arc::clone(&stop);
             move || visit(address, &stop)
         });
-        Self { stop, thread }
+        Self { stop, thread: Some(thread) }
     }
 
     /// Ends, and returns the p99 of what the requests took.
-    pub fn end(self) -> Duration {
+    pub fn end(mut self) -> Duration {
         self.stop.store(true, Relaxed);
-        let mut took = self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let thread = self.thread.take().expect("it ends once");
+        let mut took = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         took.sort();
         let rank = (took.len() * 99).div_ceil(100).max(1) - 1;
         *took.get(rank).expect("the neighbour was asked")
+    }
+}
+
+/// Where a case fails, the visits end before their server does.
+impl Drop for Visits {
+    fn drop(&mut self) {
+        self.stop.store(true, Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // The case itself has failed already.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -60,15 +73,27 @@ async fn ask_steadily(address: SocketAddr, first: Instant, stop: &AtomicBool) ->
     let mut took = Vec::new();
     loop {
         tokio::time::sleep_until(due.into()).await;
-        let request = client::request(address, "GET", PATH).body(client::empty()).expect("a request");
-        let response = sender.send_request(request).await.expect("the neighbour is answered");
-        let answer = Answer::read(response).await.expect("the neighbour is answered whole");
+        // A server may close a connection between two requests; a client then opens another.
+        if sender.ready().await.is_err() {
+            sender = client::http1(address).await;
+        }
+        let answer = match ask(address, &mut sender).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                sender = client::http1(address).await;
+                ask(address, &mut sender).await.expect("the neighbour is answered")
+            }
+        };
         assert_eq!(answer.status, 200, "the neighbour is served: {answer:?}");
         took.push(due.elapsed());
         if stop.load(Relaxed) {
             return took;
         }
-        sender.ready().await.expect("the neighbour's connection stays");
         due += PACE * CONNECTIONS;
     }
+}
+
+async fn ask(address: SocketAddr, sender: &mut SendRequest<Body>) -> Result<Answer, hyper::Error> {
+    let request = client::request(address, "GET", PATH).body(client::empty()).expect("a request");
+    Answer::read(sender.send_request(request).await?).await
 }

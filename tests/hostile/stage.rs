@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use http::{HeaderMap, Request};
+use http_body_util::BodyExt;
 use serde_json::Value;
-use support::client::{self, Answer};
+use support::client::{self, Body};
 use support::{App, Server};
 
 /// Words that no answer may hold: they are of the inside. The paths of this machine come to them.
@@ -12,6 +14,9 @@ const INSIDE: [&str; 8] = ["wasmtime", "wasm trap", "wasm `", "backtrace", "pani
 
 /// How long the record of an invocation may take to come after its answer.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How much of an answer is kept to be looked at, in bytes.
+const KEPT: usize = 64 << 10;
 
 /// A server under attack.
 pub struct Stage {
@@ -35,8 +40,12 @@ pub struct Asked {
     pub time: Duration,
     /// The access line.
     pub line: Value,
-    /// The answer.
-    pub answer: Answer,
+    /// Its header fields.
+    pub headers: HeaderMap,
+    /// The beginning of its body.
+    pub body: String,
+    /// Whether the answer came to its end.
+    pub whole: bool,
 }
 
 impl Stage {
@@ -53,15 +62,32 @@ impl Stage {
 
     /// Sends `GET path` on a connection of its own, and looks at all that comes of it.
     pub async fn ask(&self, path: &str) -> Asked {
-        let request = client::request(self.address, "GET", path).body(client::empty()).expect("a request");
+        self.send(client::request(self.address, "GET", path).body(client::empty()).expect("a request")).await
+    }
+
+    /// Sends a request on a connection of its own, and looks at all that comes of it.
+    pub async fn send(&self, request: Request<Body>) -> Asked {
         let began = Instant::now();
-        let answer = client::send(self.address, request).await;
+        let mut sender = client::http1(self.address).await;
+        let response = sender.send_request(request).await.expect("an answer");
+        let (parts, mut incoming) = response.into_parts();
+        let (mut kept, mut whole) = (Vec::new(), true);
+        while let Some(frame) = incoming.frame().await {
+            let Ok(frame) = frame else {
+                whole = false;
+                break;
+            };
+            let data = frame.data_ref().map_or(&[][..], |data| data);
+            kept.extend_from_slice(&data[..data.len().min(KEPT - kept.len())]);
+        }
         let time = began.elapsed();
-        self.saw(format!("{:?}", answer.headers).as_bytes());
-        self.saw(&answer.body);
-        let line = self.access(answer.header("x-request-id")).await;
+        self.saw(format!("{:?}", parts.headers).as_bytes());
+        self.saw(&kept);
+        let id = parts.headers.get("x-request-id").expect("every answer carries its request's id");
+        let line = self.access(id.to_str().expect("an id of text")).await;
         let outcome = support::text(&line, "outcome").to_owned();
-        Asked { status: answer.status.as_u16(), outcome, time, line, answer }
+        let body = String::from_utf8_lossy(&kept).into_owned();
+        Asked { status: parts.status.as_u16(), outcome, time, line, headers: parts.headers, body, whole }
     }
 
     /// The access line of a request, as soon as there is one.

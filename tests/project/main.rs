@@ -4,6 +4,7 @@ mod documents;
 mod edges;
 mod habits;
 mod licences;
+mod threats;
 
 /// All packages of the workspace and everything they build on, as Cargo resolves them.
 fn metadata() -> cargo_metadata::Metadata {

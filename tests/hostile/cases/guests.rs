@@ -12,8 +12,15 @@ const CPU: Duration = Duration::from_millis(300);
 const CPU_LIMIT: &str = "limits = { cpu-time = '300ms' }";
 
 /// What must come of a guest that never ends by itself.
-const ENDLESS: Ask =
-    Ask { count: 2, path: "/", status: 504, outcome: "cpu-deadline", within: Duration::from_secs(10), cpu: Some(CPU) };
+const ENDLESS: Ask = Ask {
+    count: 2,
+    path: "/",
+    status: 504,
+    outcome: "cpu-deadline",
+    within: Duration::from_secs(10),
+    whole: true,
+    cpu: Some(CPU),
+};
 
 /// The same under `coracle run`.
 const ENDLESS_RUN: Run =
