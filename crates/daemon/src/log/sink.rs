@@ -1,16 +1,22 @@
 //! Where log lines go, without making anybody wait.
 
 use std::io::{self, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Bytes of log lines that wait to be written. Whoever reads the log and stalls costs this much memory and then lines,
 /// but never an answer.
 pub const MAX_QUEUED_BYTES: usize = 8 * 1024 * 1024;
+
+/// How long lines are gathered after some were written.
+///
+/// Reason: to wake a thread costs more than to format a line; a server that answers ten thousand requests a second then
+/// wakes it two hundred times and not ten thousand, and a reader sees a line as soon as before.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Where log lines go. Clones are the same.
 #[derive(Clone, Debug)]
@@ -19,21 +25,42 @@ pub struct Sink(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     Direct,
-    Queue(Queue),
+    Queue(Arc<Queue>),
 }
 
-#[derive(Clone, Debug)]
-struct Queue {
-    lines: Sender<Message>,
-    queued: Arc<AtomicUsize>,
-    dropped: Arc<AtomicU64>,
-}
-
+/// Lines on their way to a thread that writes them. It ends when this is dropped, with everything written.
 #[derive(Debug)]
-enum Message {
-    Line(Vec<u8>),
-    /// Answers when everything before it is written.
-    Flush(Sender<()>),
+struct Queue(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Told when there is something to write after there was nothing, and when somebody waits for it.
+    wanted: Condvar,
+    /// Told when something was written.
+    done: Condvar,
+    dropped: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: Lines,
+    /// Bytes that the thread has taken and not yet written.
+    in_hand: usize,
+    /// Bytes accepted and bytes written since the beginning.
+    accepted: u64,
+    written: u64,
+    /// Whether somebody waits until all is written.
+    flush: bool,
+    /// Whether the thread sleeps until it is woken.
+    asleep: bool,
+    closed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Lines {
+    bytes: Vec<u8>,
+    count: u64,
 }
 
 impl Sink {
@@ -51,59 +78,105 @@ impl Sink {
     }
 
     fn queued_to(to: impl Write + Send + 'static) -> io::Result<Sink> {
-        let (lines, receiver) = channel();
-        let queue = Queue { lines, queued: Arc::default(), dropped: Arc::default() };
-        let (queued, dropped) = (Arc::clone(&queue.queued), Arc::clone(&queue.dropped));
-        thread::Builder::new().name("log".to_owned()).spawn(move || write(to, &receiver, &queued, &dropped))?;
-        Ok(Sink(Kind::Queue(queue)))
+        let shared = Arc::new(Shared::default());
+        let queue = Queue(Arc::clone(&shared));
+        thread::Builder::new().name("log".to_owned()).spawn(move || shared.write_to(to))?;
+        Ok(Sink(Kind::Queue(Arc::new(queue))))
     }
 
     /// How many lines were dropped because the queue was full or could not be written.
     pub fn dropped(&self) -> u64 {
         match &self.0 {
             Kind::Direct => 0,
-            Kind::Queue(queue) => queue.dropped.load(Ordering::Relaxed),
+            Kind::Queue(queue) => queue.0.dropped.load(Ordering::Relaxed),
         }
     }
 
     /// Waits until everything that was logged so far is written.
     pub fn flush(&self) {
         if let Kind::Queue(queue) = &self.0 {
-            let (done, wait) = channel();
-            if queue.lines.send(Message::Flush(done)).is_ok() {
-                // The thread answers, or has ended and there is nothing to wait for.
-                let _ended = wait.recv();
-            }
+            queue.0.flush();
         }
     }
 }
 
-/// Writes what comes, and flushes when there is nothing more for now.
-fn write(to: impl Write, messages: &Receiver<Message>, queued: &AtomicUsize, dropped: &AtomicU64) {
-    let mut to = io::BufWriter::new(to);
-    while let Ok(first) = messages.recv() {
-        for message in std::iter::once(first).chain(messages.try_iter()) {
-            match message {
-                Message::Line(line) => {
-                    if to.write_all(&line).is_err() {
-                        dropped.fetch_add(1, Ordering::Relaxed);
-                    }
-                    queued.fetch_sub(line.len(), Ordering::Relaxed);
-                }
-                Message::Flush(done) => {
-                    count(to.flush(), dropped);
-                    let _gone = done.send(());
-                }
-            }
+impl Shared {
+    /// Takes a line, or drops it where too much waits already.
+    fn accept(&self, line: &[u8]) {
+        let mut state = self.lock();
+        if state.waiting.bytes.len() + state.in_hand + line.len() > MAX_QUEUED_BYTES {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
         }
-        count(to.flush(), dropped);
+        state.waiting.bytes.extend_from_slice(line);
+        state.waiting.count += 1;
+        state.accepted += line.len() as u64;
+        if std::mem::take(&mut state.asleep) {
+            self.wanted.notify_one();
+        }
+    }
+
+    fn flush(&self) {
+        let mut state = self.lock();
+        let all = state.accepted;
+        while state.written < all {
+            state.flush = true;
+            state.asleep = false;
+            self.wanted.notify_one();
+            state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Writes what comes until the queue is closed.
+    fn write_to(&self, mut to: impl Write) {
+        let mut lines = Lines::default();
+        while self.take(&mut lines) {
+            if to.write_all(&lines.bytes).and_then(|()| to.flush()).is_err() {
+                // There is nowhere to tell that the log cannot be written but its own count.
+                self.dropped.fetch_add(lines.count, Ordering::Relaxed);
+            }
+            self.written(&mut lines);
+        }
+    }
+
+    /// Waits for lines and takes them all. None are left and none will come when it says so.
+    fn take(&self, lines: &mut Lines) -> bool {
+        let mut state = self.lock();
+        while state.waiting.bytes.is_empty() {
+            if state.closed {
+                return false;
+            }
+            state.asleep = true;
+            state = self.wanted.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.asleep = false;
+        std::mem::swap(lines, &mut state.waiting);
+        state.in_hand = lines.bytes.len();
+        true
+    }
+
+    /// Tells who waits that `lines` are written, empties them, and lets more gather unless somebody waits.
+    fn written(&self, lines: &mut Lines) {
+        let mut state = self.lock();
+        state.in_hand = 0;
+        state.written += lines.bytes.len() as u64;
+        state.flush &= state.written < state.accepted;
+        self.done.notify_all();
+        lines.bytes.clear();
+        lines.count = 0;
+        let hurried = |state: &mut State| !state.flush && !state.closed;
+        drop(self.wanted.wait_timeout_while(state, PAUSE, hurried).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// There is nowhere to tell that the log cannot be written but its own count.
-fn count(result: io::Result<()>, dropped: &AtomicU64) {
-    if result.is_err() {
-        dropped.fetch_add(1, Ordering::Relaxed);
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.0.lock().closed = true;
+        self.0.wanted.notify_one();
     }
 }
 
@@ -113,12 +186,7 @@ impl Write for &Sink {
         match &self.0 {
             Kind::Direct => io::stderr().lock().write(line),
             Kind::Queue(queue) => {
-                let before = queue.queued.fetch_add(line.len(), Ordering::Relaxed);
-                let fits = before + line.len() <= MAX_QUEUED_BYTES;
-                if !fits || queue.lines.send(Message::Line(line.to_vec())).is_err() {
-                    queue.queued.fetch_sub(line.len(), Ordering::Relaxed);
-                    queue.dropped.fetch_add(1, Ordering::Relaxed);
-                }
+                queue.0.accept(line);
                 Ok(line.len())
             }
         }
@@ -187,7 +255,7 @@ mod tests {
     #[test]
     fn a_stalled_reader_costs_lines_and_no_waiting() {
         /// Writes nothing until it is told to.
-        struct Stalled(Receiver<()>);
+        struct Stalled(std::sync::mpsc::Receiver<()>);
         impl Write for Stalled {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
                 let _told = self.0.recv();
@@ -197,7 +265,7 @@ mod tests {
                 Ok(())
             }
         }
-        let (go, wait) = channel();
+        let (go, wait) = std::sync::mpsc::channel();
         let sink = Sink::queued_to(Stalled(wait)).unwrap();
         let line = vec![b'x'; MAX_QUEUED_BYTES / 4];
         for _ in 0..10 {
