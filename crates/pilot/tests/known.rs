@@ -163,6 +163,28 @@ fn a_machine_that_is_too_noisy_says_nothing() {
 }
 
 #[test]
+fn the_languages_gain_is_not_booked_as_that_of_webassembly() {
+    let mut run = run(1, TODAY, Fake { seconds: 0.005, ..TODAY }, 0.05);
+    let mut control = run.candidates[1].clone();
+    control.name = "native".to_owned();
+    control.role = Role::Control;
+    for burst in &mut control.warm {
+        burst.seconds[0] /= 2.0;
+    }
+    run.candidates.push(control);
+    let shared = |run: &Measurements| {
+        let report = Report::of(run);
+        report.verdicts[0].reasons.iter().find(|reason| reason.contains("language alone")).cloned()
+    };
+    let told = shared(&run).unwrap();
+    assert!(told.contains("WebAssembly itself one of 2.00"), "{told}");
+    // What a noisy machine cannot tell has no shares either.
+    run.calibrations.truncate(3);
+    run.candidates[1].warm.truncate(3);
+    assert_eq!(shared(&run), None);
+}
+
+#[test]
 fn few_rounds_say_nothing() {
     let mut run = run(1, TODAY, Fake { seconds: 0.01, ..TODAY }, 0.05);
     run.calibrations.truncate(3);

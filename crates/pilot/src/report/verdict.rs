@@ -91,6 +91,9 @@ pub(super) fn verdicts(run: &Measurements, noise: Option<&Noise>, comparisons: &
     let of = |port: &Measured| {
         let with = |name: &str| comparisons.iter().find(|it| it.name == port.name && it.with == name);
         let mut verdict = decide(port, today, noise, with(&today.name));
+        if verdict.decision == Decision::Undecided || port.failure.is_some() {
+            return verdict;
+        }
         for control in
             run.candidates.iter().filter(|measured| measured.role == Role::Control && measured.guest.is_none())
         {
