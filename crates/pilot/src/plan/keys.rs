@@ -95,7 +95,7 @@ pub(super) const LENGTH: Section = section!(
             "count",
             "40",
             "",
-            "Each round measures every candidate on every input once, in random order. With 40 a difference of 10 % is found where single calls vary by 10 %."
+            "Each round measures every candidate on every input once, in random order. With 40 a difference of 10 % is found where single calls vary by 5 %."
         ),
         key(
             "time",

@@ -17,7 +17,7 @@ pub(crate) use input::generate;
 
 /// The name of the file in a pilot's folder.
 pub const FILE_NAME: &str = "pilot.toml";
-/// Rounds when nothing is said: a difference of 10 % is found in four of five pilots where single calls vary by 10 %.
+/// Rounds when nothing is said: a difference of 10 % is found in four of five pilots where single calls vary by 5 %.
 pub const ROUNDS: u32 = 40;
 /// The time a whole run may take when nothing is said: a coffee, not a lunch.
 pub const TIME: Duration = Duration::from_secs(240);
