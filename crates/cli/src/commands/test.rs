@@ -15,8 +15,8 @@ use crate::target::manifest_failure;
 /// Tests an app by its cases: requests, runs of commands, calls of functions
 ///
 /// Cases are `tests/*.toml` beside the manifest and beside each component's file. The app is started for them, as `serve`
-/// starts it, with the grants and limits of its manifest. A case is a [request] with the answer to expect, a [run] of a
-/// command, or a [call] of a function. No case is a failure too.
+/// starts it, with the grants and limits of its manifest. A case is a `[request]` with the answer to expect, a `[run]` of a
+/// command, or a `[call]` of a function. No case is a failure too.
 ///
 /// Exit codes: 0 every case passed; 1 a case failed, or there is none; 2 the command line is wrong; 65 the manifest or a
 /// case is wrong.

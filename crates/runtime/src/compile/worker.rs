@@ -10,7 +10,7 @@ use crate::engine::{Engine, EngineOptions};
 /// The longest line that a job begins with, in bytes: several times what one has.
 const MAX_JOB: u64 = 64 << 10;
 
-/// Compiles one component: the whole of a process that [`Compiler::Child`](super::Compiler::Child) starts.
+/// Compiles one component: the whole of a process that [`Compiler::Child`] starts.
 ///
 /// It reads a job from standard input, gives up everything that compiling does not need, and only then reads the component's
 /// bytes. The answer goes to standard output; whether it was taken is returned.
