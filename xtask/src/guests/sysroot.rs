@@ -59,7 +59,7 @@ pub(crate) fn compiler(project: &Project) -> Result<PathBuf> {
                 fs::remove_dir_all(&prefix)?;
             }
             apt::unpack(&tools, &packages, &prefix, &WITHOUT)?;
-            write_launcher(&prefix, &program)?;
+            write_launcher(&program)?;
             link_linkers(&prefix)
         })?;
     Ok(program)
@@ -80,14 +80,17 @@ pub(crate) fn compiler_for_wasm(project: &Project) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// The library itself is found by the place the program lies at, its shared objects by this launcher.
-fn write_launcher(prefix: &Path, program: &Path) -> Result {
-    let libraries = prefix.join("usr").join("lib").join(format!("{}-linux-gnu", std::env::consts::ARCH));
-    let compiler = prefix.join("usr").join("bin").join("rustc");
+/// The library itself is found by the place the program lies at, its shared objects by this launcher. It names no place but
+/// its own, so that the folder can be moved.
+fn write_launcher(program: &Path) -> Result {
+    let libraries = format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH);
     fs::create_dir_all(program.parent().ok_or("a program has no folder")?)?;
     fs::write(
         program,
-        format!("#!/bin/sh\nLD_LIBRARY_PATH={} exec {} \"$@\"\n", libraries.display(), compiler.display()),
+        format!(
+            "#!/bin/sh\nprefix=$(dirname \"$0\")/..\n\
+             LD_LIBRARY_PATH=$prefix/{libraries} exec \"$prefix/usr/bin/rustc\" \"$@\"\n"
+        ),
     )?;
     shell::run(Command::new("chmod").arg("+x").arg(program))
 }
