@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
-use crate::http1::guard::{Guard, Verdict};
+use crate::http1::guard::{Findings, Guard};
 use crate::http1::head::MAX_HEAD_BYTES;
 use crate::io::{Open, Rewind, Steady};
 use crate::request;
@@ -112,7 +112,7 @@ pub(crate) struct Peer {
     /// Our end.
     pub(crate) local: SocketAddr,
     pub(crate) tls: bool,
-    pub(crate) verdict: Verdict,
+    pub(crate) findings: Findings,
     /// Requests that began.
     pub(crate) begun: AtomicU64,
     /// Requests whose responses are not sent yet.
@@ -135,7 +135,7 @@ impl Peer {
             address,
             local,
             tls,
-            verdict: Verdict::default(),
+            findings: Findings::default(),
             begun: AtomicU64::new(0),
             in_flight: AtomicU32::new(0),
             taken: AtomicU64::new(0),
@@ -161,12 +161,12 @@ impl Peer {
     }
 }
 
-/// The peer's verdict, as the guard shares it with the handler.
-struct SharedVerdict(Arc<Peer>);
+/// The findings of a peer's guard.
+struct OfPeer(Arc<Peer>);
 
-impl AsRef<Verdict> for SharedVerdict {
-    fn as_ref(&self) -> &Verdict {
-        &self.0.verdict
+impl AsRef<Findings> for OfPeer {
+    fn as_ref(&self) -> &Findings {
+        &self.0.findings
     }
 }
 
@@ -238,7 +238,7 @@ async fn detect<S: Stream>(server: &Arc<Server>, mut stream: S, peer: Arc<Peer>)
 }
 
 async fn serve_http1<S: Stream>(server: &Arc<Server>, stream: S, begun: &[u8], peer: Arc<Peer>) -> Ended {
-    let guard = Guard::new(stream, begun, SharedVerdict(Arc::clone(&peer)), server.timeouts);
+    let guard = Guard::new(stream, begun, OfPeer(Arc::clone(&peer)), server.timeouts);
     let service = service_fn(|request| {
         let handled = request::handle(Arc::clone(server), Arc::clone(&peer), request);
         async { Ok::<_, Infallible>(handled.await) }
@@ -307,7 +307,7 @@ async fn drive<C: Graceful>(server: &Server, peer: &Peer, connection: C) -> Ende
                 if nothing_new && peer.untaken.load(Relaxed) > 0 {
                     return Ok(());
                 }
-                let is_idle = nothing_new && peer.in_flight.load(Relaxed) == 0;
+                let is_idle = nothing_new && peer.in_flight.load(Relaxed) == 0 && !peer.findings.is_in_head();
                 if is_idle || born.elapsed() >= timeouts.total {
                     finishing = true;
                     connection.as_mut().finish();

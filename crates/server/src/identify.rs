@@ -113,7 +113,7 @@ fn trace(headers: &mut HeaderMap) -> String {
 
 /// Checks what must hold of any request before it is routed, and returns the host that it is for.
 pub(crate) fn check<B>(request: &mut Request<B>, peer: &Peer) -> Result<Option<Authority>, ServeError> {
-    if let Some(violation) = peer.verdict.of(request.uri().path()) {
+    if let Some(violation) = peer.findings.of(request.uri().path()) {
         return Err(ServeError::Violation(violation));
     }
     if *request.method() == Method::CONNECT || *request.method() == Method::TRACE {

@@ -82,6 +82,16 @@ async fn slow_and_silent_clients_are_let_go() {
 }
 
 #[tokio::test]
+async fn a_connection_that_has_begun_a_head_is_not_idle() {
+    let running = start(|config| config.timeouts.idle = TIMEOUTS.head / 5).await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    stream.write_all(b"GET /f/a.txt HTTP/1.1\r\nHost: a\r\n\r\nGET /f/a.txt HTTP/1.1\r\nHost").await.unwrap();
+    let answers = read_to_end(&mut stream).await;
+    assert_eq!(status(&answers), 200, "{answers}");
+    assert!(answers.contains("HTTP/1.1 408 "), "the second is told why it was not answered: {answers}");
+}
+
+#[tokio::test]
 async fn both_versions_are_spoken_with_and_without_tls() {
     let certificate = tempfile::tempdir().unwrap();
     let files = TlsFiles { certificate: certificate.path().join("c.pem"), key: certificate.path().join("k.pem") };

@@ -3,6 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -31,15 +32,25 @@ pub const PRESENCE: Duration = Duration::from_millis(500);
 const STAND_IN: &[u8] = b"GET /.refused HTTP/1.1\r\nhost: refused.invalid\r\nconnection: close\r\n\r\n";
 const STAND_IN_PATH: &str = "/.refused";
 
-/// Why a connection was condemned, once it was: shared between the guard and the handler of its requests.
+/// What the guard finds out about a connection: shared with the handler of its requests and with whoever watches it.
 #[derive(Debug, Default)]
-pub(crate) struct Verdict(OnceLock<Violation>);
+pub(crate) struct Findings {
+    /// Why the connection was condemned, once it was.
+    violation: OnceLock<Violation>,
+    /// Whether the reader waits for the rest of a head.
+    in_head: AtomicBool,
+}
 
-impl Verdict {
+impl Findings {
+    /// Whether a head has begun and is not whole yet: the connection is then not idle, although no request runs.
+    pub(crate) fn is_in_head(&self) -> bool {
+        self.in_head.load(Relaxed)
+    }
+
     /// The violation that this request stands in for, if it does. A client that asks for the path of the stand-in on a
     /// connection that is condemned anyway is refused as well, which harms nobody else.
     pub(crate) fn of(&self, path: &str) -> Option<Violation> {
-        self.0.get().copied().filter(|_| path == STAND_IN_PATH)
+        self.violation.get().copied().filter(|_| path == STAND_IN_PATH)
     }
 }
 
@@ -47,7 +58,7 @@ impl Verdict {
 pub(crate) struct Guard<S, V> {
     io: S,
     framing: Framing,
-    verdict: V,
+    findings: V,
     /// To be passed on before anything else is read.
     ready: Bytes,
     fate: Fate,
@@ -74,13 +85,13 @@ struct Linger {
     left: usize,
 }
 
-impl<S, V: AsRef<Verdict>> Guard<S, V> {
+impl<S, V: AsRef<Findings>> Guard<S, V> {
     /// `begun` is what was already read from `io`.
-    pub(crate) fn new(io: S, begun: &[u8], verdict: V, timeouts: Timeouts) -> Self {
+    pub(crate) fn new(io: S, begun: &[u8], findings: V, timeouts: Timeouts) -> Self {
         let mut guard = Self {
             io,
             framing: Framing::default(),
-            verdict,
+            findings,
             ready: Bytes::new(),
             fate: Fate::Sound,
             timeouts,
@@ -106,7 +117,7 @@ impl<S, V: AsRef<Verdict>> Guard<S, V> {
             // The parser expects a head next, and can be given another.
             Some(violation) if self.framing.is_at_head() => {
                 // Set once at the most: nothing is read after it.
-                let _ = self.verdict.as_ref().0.set(violation);
+                let _ = self.findings.as_ref().violation.set(violation);
                 self.fate = Fate::Condemned;
                 held.extend_from_slice(STAND_IN);
             }
@@ -122,7 +133,9 @@ impl<S, V: AsRef<Verdict>> Guard<S, V> {
 
     /// Ready when a head that has begun has taken too long.
     fn poll_head_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.framing.is_in_head() {
+        let in_head = self.framing.is_in_head();
+        self.findings.as_ref().in_head.store(in_head, Relaxed);
+        if !in_head {
             self.head_timer = None;
             return Poll::Pending;
         }
@@ -148,7 +161,7 @@ impl<S: Open, V> Guard<S, V> {
     }
 }
 
-impl<S: AsyncRead + Unpin, V: AsRef<Verdict> + Unpin> AsyncRead for Guard<S, V> {
+impl<S: AsyncRead + Unpin, V: AsRef<Findings> + Unpin> AsyncRead for Guard<S, V> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.reading = false;
@@ -198,7 +211,7 @@ impl<S: AsyncRead + Unpin, V: AsRef<Verdict> + Unpin> AsyncRead for Guard<S, V> 
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Open + Unpin, V: AsRef<Verdict> + Unpin> AsyncWrite for Guard<S, V> {
+impl<S: AsyncRead + AsyncWrite + Open + Unpin, V: AsRef<Findings> + Unpin> AsyncWrite for Guard<S, V> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().io).poll_write(cx, buf)
     }
@@ -261,14 +274,14 @@ mod tests {
 
     use super::*;
 
-    fn guard(begun: &str) -> (DuplexStream, Guard<DuplexStream, Arc<Verdict>>, Arc<Verdict>) {
+    fn guard(begun: &str) -> (DuplexStream, Guard<DuplexStream, Arc<Findings>>, Arc<Findings>) {
         let (client, server) = tokio::io::duplex(1024);
-        let verdict = Arc::new(Verdict::default());
+        let findings = Arc::new(Findings::default());
         let timeouts = Timeouts { head: Duration::from_millis(100), ..Timeouts::default() };
-        (client, Guard::new(server, begun.as_bytes(), verdict.clone(), timeouts), verdict)
+        (client, Guard::new(server, begun.as_bytes(), findings.clone(), timeouts), findings)
     }
 
-    async fn read(guard: &mut Guard<DuplexStream, Arc<Verdict>>) -> io::Result<String> {
+    async fn read(guard: &mut Guard<DuplexStream, Arc<Findings>>) -> io::Result<String> {
         let mut buf = vec![0; 4096];
         let length = guard.read(&mut buf).await?;
         Ok(String::from_utf8_lossy(&buf[..length]).into_owned())
@@ -285,27 +298,27 @@ mod tests {
     #[tokio::test]
     async fn puts_a_stand_in_where_a_bad_head_was() {
         let good = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
-        let (mut client, mut guard, verdict) = guard(good);
+        let (mut client, mut guard, findings) = guard(good);
         client.write_all(b"GET /b HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n").await.unwrap();
         assert_eq!(read(&mut guard).await.unwrap(), good);
-        assert_eq!(verdict.of("/a"), None);
+        assert_eq!(findings.of("/a"), None);
         assert_eq!(read(&mut guard).await.unwrap().as_bytes(), STAND_IN);
-        assert_eq!(verdict.of("/a"), None);
-        assert_eq!(verdict.of(STAND_IN_PATH), Some(Violation::Host));
+        assert_eq!(findings.of("/a"), None);
+        assert_eq!(findings.of(STAND_IN_PATH), Some(Violation::Host));
     }
 
     #[tokio::test]
     async fn breaks_a_body_off_where_it_is_malformed() {
-        let (_client, mut guard, verdict) =
+        let (_client, mut guard, findings) =
             guard("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloX");
         assert!(read(&mut guard).await.unwrap().ends_with("5\r\nhello"));
         assert_eq!(read(&mut guard).await.unwrap_err().kind(), io::ErrorKind::InvalidData);
-        assert_eq!(verdict.of(STAND_IN_PATH), None);
+        assert_eq!(findings.of(STAND_IN_PATH), None);
     }
 
     #[tokio::test]
     async fn a_head_that_trickles_is_refused_in_time() {
-        let (mut client, mut guard, verdict) = guard("GET / HTTP/1.1\r\n");
+        let (mut client, mut guard, findings) = guard("GET / HTTP/1.1\r\n");
         let started = Instant::now();
         let trickle = async {
             loop {
@@ -315,7 +328,7 @@ mod tests {
         };
         let read = tokio::select! { _ = trickle => unreachable!(), read = read(&mut guard) => read };
         assert_eq!(read.unwrap().as_bytes(), STAND_IN);
-        assert_eq!(verdict.of(STAND_IN_PATH), Some(Violation::HeadTimeout));
+        assert_eq!(findings.of(STAND_IN_PATH), Some(Violation::HeadTimeout));
         assert!(started.elapsed() < Duration::from_secs(5));
     }
 

@@ -21,8 +21,7 @@ pub const SOON: Duration = Duration::from_secs(10);
 pub const TIMEOUTS: Timeouts = Timeouts {
     handshake: Duration::from_millis(500),
     head: Duration::from_millis(500),
-    // Later than the head's time, so that a test tells one from the other.
-    idle: Duration::from_millis(1_000),
+    idle: Duration::from_millis(500),
     stall: Duration::from_secs(5),
     linger: Duration::from_millis(200),
     total: Duration::from_secs(60),
