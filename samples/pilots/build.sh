@@ -18,8 +18,12 @@ case "$1 ${2-native}" in
   done ;;
 "invoice native") ;;
 "invoice wasm")
+  root=$(cd ../../.. && pwd)
   cd port
-  cargo build --quiet --release --locked --target wasm32-wasip2 --target-dir target
+  # What a panic names is of the project, and not of the machine it was built on.
+  remap="'--remap-path-prefix=$root=coracle', '--remap-path-prefix=${CARGO_HOME-$HOME/.cargo}=cargo'"
+  cargo build --quiet --release --locked --target wasm32-wasip2 --target-dir target \
+    --config "target.wasm32-wasip2.rustflags = [$remap]"
   cp target/wasm32-wasip2/release/invoice.wasm ../invoice.wasm ;;
 *) echo "usage: build.sh blur|invoice|kernel [wasm]" >&2; exit 2 ;;
 esac
