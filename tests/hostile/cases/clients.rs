@@ -19,8 +19,16 @@ const GONE: Duration = Duration::from_secs(10);
 
 pub fn cases() -> Vec<Case> {
     vec![
-        Case::new("slow request heads", PROBE, |stage| async move { slow_heads(&stage).await }),
-        Case::new("slow request bodies", PROBE, |stage| async move { slow_bodies(&stage).await }),
+        Case::new("slow request heads", PROBE, |stage| async move {
+            let begun = "GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ";
+            // A head may take 10 s.
+            slow(&stage, 200, begun, Duration::from_secs(30), "head-timeout").await
+        }),
+        Case::new("slow request bodies", PROBE, |stage| async move {
+            let begun = "POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n";
+            // A body may keep its reader, the guest, waiting for 20 s.
+            slow(&stage, 48, begun, Duration::from_secs(45), "body-timeout").await
+        }),
         Case::new("32,769 headers, by a client", PROBE, |stage| async move { many_headers(&stage).await }),
         Case::new("clients that leave mid-call", PROBE, |stage| async move { leaving(&stage, Leaving::Waiting).await })
             .manifest("limits = { wall-time = '10m' }"),
@@ -36,13 +44,13 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-/// Heads that never end, a byte at a time.
-async fn slow_heads(stage: &Stage) -> Seen {
+/// Requests that never end: `begun`, then a byte now and then. Each of `count` clients must be told so, with 408.
+async fn slow(stage: &Stage, count: usize, begun: &str, within: Duration, outcome: &str) -> Seen {
     let began = Instant::now();
-    let each = (0..200).map(|_| async {
+    let each = (0..count).map(|_| async {
         let (mut reader, mut writer) = connect(stage).await.into_split();
         let write = async {
-            writer.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ").await.expect("it is taken");
+            writer.write_all(begun.as_bytes()).await.expect("it is taken");
             while writer.write_all(b"a").await.is_ok() {
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
@@ -60,36 +68,8 @@ async fn slow_heads(stage: &Stage) -> Seen {
         assert_eq!(status(&answer), 408, "{}", String::from_utf8_lossy(&answer));
     }
     let time = began.elapsed();
-    assert!(time < Duration::from_secs(30), "a head may take 10 s, and this took {time:?}");
-    Seen { outcome: "head-timeout".to_owned(), time }
-}
-
-/// Bodies that never end, to a guest that reads them.
-async fn slow_bodies(stage: &Stage) -> Seen {
-    let began = Instant::now();
-    let each = (0..48).map(|_| async {
-        let (mut reader, mut writer) = connect(stage).await.into_split();
-        let write = async {
-            let head = b"POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n";
-            writer.write_all(head).await.expect("it is taken");
-            while writer.write_all(b"a").await.is_ok() {
-                tokio::time::sleep(Duration::from_millis(500)).await;
-            }
-        };
-        let mut answer = Vec::new();
-        tokio::select! {
-            () = write => {}
-            _ = reader.read_to_end(&mut answer) => {}
-        }
-        answer
-    });
-    for answer in join_all(each).await {
-        stage.saw(&answer);
-        assert_eq!(status(&answer), 408, "{}", String::from_utf8_lossy(&answer));
-    }
-    let time = began.elapsed();
-    assert!(time < Duration::from_secs(45), "a body may keep its reader waiting for 20 s, and this took {time:?}");
-    Seen { outcome: "body-timeout".to_owned(), time }
+    assert!(time < within, "it took {time:?}, and may take {within:?}");
+    Seen { outcome: outcome.to_owned(), time }
 }
 
 /// More header lines than anybody needs.
