@@ -5,7 +5,7 @@
 //! The modules are taken in by their files, since to link the whole server would build the engine too.
 
 #![no_main]
-#![allow(dead_code)]
+#![allow(dead_code, reason = "of the modules below a target uses its part")]
 
 #[path = "../../crates/server/src/forwarded.rs"]
 mod forwarded;

@@ -165,7 +165,8 @@ pub(crate) fn from_clap(error: &clap::Error) -> Result<Exit, Failure> {
         return Ok(Exit::Success);
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        // Help that nobody asked for is an error, and must not be mistaken for output.
+        // Help that nobody asked for is an error, and must not be mistaken for output. Where standard error is closed there
+        // is nobody to tell.
         let _ = write!(anstream::stderr().lock(), "{}", error.render().ansi());
         return Ok(Exit::Usage);
     }

@@ -1,7 +1,5 @@
 //! Two reports of one pilot, for continuous integration: did a candidate get worse?
 
-use std::fmt::Write as _;
-
 use crate::report::{Figures, Report};
 use crate::stats::{Estimate, Level};
 
@@ -71,9 +69,9 @@ pub fn compare(before: &Report, after: &Report, allowed: f64) -> Compared {
                 let least = if figure.timed { allowed.max(floor) } else { allowed };
                 if apart && change > 1.0 + least {
                     worse = true;
-                    let mut line = format!("{} on {}: {}", candidate.name, given.name, figure.name);
-                    let _ = write!(line, " got worse by {:.1} %", (change - 1.0) * 100.0);
-                    lines.push(line);
+                    let percent = (change - 1.0) * 100.0;
+                    let (who, input, what) = (&candidate.name, &given.name, figure.name);
+                    lines.push(format!("{who} on {input}: {what} got worse by {percent:.1} %"));
                 }
             }
         }

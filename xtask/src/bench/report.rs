@@ -58,6 +58,7 @@ pub(super) fn http(results: &http::Results) -> String {
     guests.sort_unstable();
     guests.dedup();
     for guest in guests {
+        // Writing to a string does not fail, here and below.
         let _ = write!(
             text,
             "\n**{guest}**\n\n\

@@ -40,6 +40,7 @@ fn document() -> String {
     keys(&mut text, &coracle_pilot::plan::tables());
     text += "\n## Constants\n\nEvery limit, time and size that the source names: the defaults of what can be set, and what cannot.\n";
     for (name, constants) in super::constants::by_crate() {
+        // Writing to a string does not fail, here and below.
         let _ = write!(text, "\n### {name}\n\n| constant | value | what for |\n|---|---|---|\n");
         for constant in constants {
             row(&mut text, &[&format!("`{}`", constant.name), &format!("`{}`", constant.value), &constant.reason]);

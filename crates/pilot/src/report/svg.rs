@@ -41,6 +41,7 @@ pub(super) fn bars(title: &str, bars: &[Bar], unit: impl Fn(f64) -> String) -> S
         let x = |value: f64| LABELS + (WIDTH - LABELS - RIGHT) * value / most;
         let Estimate { value, low, high, .. } = bar.estimate;
         let middle = y + BAR / 2.0 - 2.0;
+        // Writing to a string does not fail, here and below.
         let _ = write!(
             text,
             "<text x=\"{:.1}\" y=\"{:.1}\" class=\"end\">{}</text>\
