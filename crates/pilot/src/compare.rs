@@ -52,11 +52,11 @@ pub fn compare(before: &Report, after: &Report, allowed: f64) -> Compared {
     let mut lines = Vec::new();
     let (mut worse, mut common) = (false, false);
     for candidate in &after.candidates {
-        let Some(old) = before.candidates.iter().find(|old| old.name == candidate.name) else { continue };
+        let Some(old) = before.candidates.iter().find(|old| old.about.name == candidate.about.name) else { continue };
         common = true;
-        if let (None, Some(failure)) = (&old.failure, &candidate.failure) {
+        if let (None, Some(failure)) = (&old.about.failure, &candidate.about.failure) {
             worse = true;
-            lines.push(format!("{}: fails now: {}", candidate.name, failure.what));
+            lines.push(format!("{}: fails now: {}", candidate.about.name, failure.what));
             continue;
         }
         for (input, given) in after.inputs.iter().enumerate() {
@@ -70,7 +70,7 @@ pub fn compare(before: &Report, after: &Report, allowed: f64) -> Compared {
                 if apart && change > 1.0 + least {
                     worse = true;
                     let percent = (change - 1.0) * 100.0;
-                    let (who, input, what) = (&candidate.name, &given.name, figure.name);
+                    let (who, input, what) = (&candidate.about.name, &given.name, figure.name);
                     lines.push(format!("{who} on {input}: {what} got worse by {percent:.1} %"));
                 }
             }

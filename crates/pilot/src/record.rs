@@ -93,9 +93,9 @@ pub struct Given {
     pub bytes: u64,
 }
 
-/// What was measured of one candidate.
+/// What a candidate is, and how its run went.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Measured {
+pub struct About {
     /// Its name.
     pub name: String,
     /// What it is in the comparison.
@@ -112,10 +112,18 @@ pub struct Measured {
     pub size: Size,
     /// Why it was not measured, or not to the end.
     pub failure: Option<Failure>,
-    /// The first start of a component on a machine, which compiles it.
-    pub first_start: Option<f64>,
     /// How it warmed up, for each input.
     pub warm_up: Vec<WarmUp>,
+}
+
+/// What was measured of one candidate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// What it is.
+    #[serde(flatten)]
+    pub about: About,
+    /// The first start of a component on a machine, which compiles it.
+    pub first_start: Option<f64>,
     /// Starts of a server, to the end of its first answer.
     pub cold: Vec<Cold>,
     /// Calls, a burst in each round.
@@ -132,6 +140,24 @@ pub struct Measured {
     pub idle: Option<Idle>,
     /// Instructions of one call.
     pub instructions: Option<Instructions>,
+}
+
+impl Measured {
+    /// A candidate of which nothing was measured yet.
+    pub fn new(about: About) -> Self {
+        Self {
+            about,
+            first_start: None,
+            cold: Vec::new(),
+            warm: Vec::new(),
+            throughput: Vec::new(),
+            memory: Vec::new(),
+            timeline: Vec::new(),
+            storm: None,
+            idle: None,
+            instructions: None,
+        }
+    }
 }
 
 /// What a call is.

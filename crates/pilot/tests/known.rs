@@ -2,7 +2,7 @@
 
 use coracle_pilot::plan::{CALL, HUNDRED, Length, ROUNDS, Role, Rule, TIME};
 use coracle_pilot::record::{
-    Burst, Calls, Ended, Environment, FORMAT, Footprint, Given, Measured, Measurements, MemoryRun, Size, Window,
+    About, Burst, Calls, Ended, Environment, FORMAT, Footprint, Given, Measured, Measurements, MemoryRun, Size, Window,
 };
 use coracle_pilot::report::{Call, Decision, Measure, Report};
 use coracle_pilot::stats::{Calibration, Level};
@@ -28,7 +28,7 @@ fn normal(random: &mut SmallRng) -> f64 {
 }
 
 fn measured(name: &str, role: Role) -> Measured {
-    Measured {
+    Measured::new(About {
         name: name.to_owned(),
         role,
         description: None,
@@ -37,17 +37,8 @@ fn measured(name: &str, role: Role) -> Measured {
         guest: None,
         size: Size::default(),
         failure: None,
-        first_start: None,
         warm_up: Vec::new(),
-        cold: Vec::new(),
-        warm: Vec::new(),
-        throughput: Vec::new(),
-        memory: Vec::new(),
-        timeline: Vec::new(),
-        storm: None,
-        idle: None,
-        instructions: None,
-    }
+    })
 }
 
 /// A run of the default length, with all that a real one measures of commands.
@@ -166,8 +157,8 @@ fn a_machine_that_is_too_noisy_says_nothing() {
 fn the_languages_gain_is_not_booked_as_that_of_webassembly() {
     let mut run = run(1, TODAY, Fake { seconds: 0.005, ..TODAY }, 0.05);
     let mut control = run.candidates[1].clone();
-    control.name = "native".to_owned();
-    control.role = Role::Control;
+    control.about.name = "native".to_owned();
+    control.about.role = Role::Control;
     for burst in &mut control.warm {
         burst.seconds[0] /= 2.0;
     }

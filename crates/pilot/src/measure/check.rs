@@ -21,15 +21,15 @@ impl Session<'_> {
                 self.fail(candidate, input, trouble);
             }
         }
-        let today = self.measured.iter().find(|measured| measured.role == Role::Today);
-        match today.and_then(|today| Some((today, today.failure.as_ref()?))) {
+        let today = self.measured.iter().find(|measured| measured.about.role == Role::Today);
+        match today.and_then(|today| Some((today, today.about.failure.as_ref()?))) {
             None => Ok(()),
             Some((today, failure)) => {
                 let on = failure.input.as_ref().map(|input| format!(" on the input {input}")).unwrap_or_default();
                 Err(RunError {
-                    what: format!("`{}`, the function as it runs today, fails{on}: {}", today.name, failure.what),
+                    what: format!("`{}`, the function as it runs today, fails{on}: {}", today.about.name, failure.what),
                     details: failure.details.clone(),
-                    hint: Some(format!("it is started as: {}", today.shown)),
+                    hint: Some(format!("it is started as: {}", today.about.shown)),
                 })
             }
         }
@@ -80,7 +80,7 @@ impl Session<'_> {
         answer: Answer,
         process: Option<&Process>,
     ) -> Result<(), Trouble> {
-        let is_today = self.measured[candidate].role == Role::Today;
+        let is_today = self.measured[candidate].about.role == Role::Today;
         if !is_today || self.inputs[input].expected.is_some() {
             let accepted = self.accept(candidate, input, &answer);
             return accepted.map_err(|trouble| match (trouble, process) {

@@ -137,7 +137,7 @@ impl Session<'_> {
                     Ok(storm) => self.measured[candidate].storm = Some(storm),
                     // It worked one by one: what breaks under a storm is told as such.
                     Err(Trouble::Failed(what, _)) => {
-                        let name = &self.measured[candidate].name;
+                        let name = &self.measured[candidate].about.name;
                         self.notes.push(format!("the storm of {name} is not measured: {what}"));
                     }
                     Err(Trouble::Stopped) => return,
@@ -203,7 +203,7 @@ impl Session<'_> {
                 match idle {
                     Ok(idle) => self.measured[candidate].idle = Some(idle),
                     Err(Trouble::Failed(what, _)) => {
-                        let name = &self.measured[candidate].name;
+                        let name = &self.measured[candidate].about.name;
                         self.notes.push(format!("idle copies of {name} are not measured: {what}"));
                     }
                     Err(Trouble::Stopped) => return,
@@ -244,7 +244,7 @@ impl Session<'_> {
         let most =
             u32::try_from(crate::number::index(float(free * 1024) * MEMORY_SHARE / float(one))).unwrap_or(wanted);
         if most < wanted {
-            let name = &self.measured[candidate].name;
+            let name = &self.measured[candidate].about.name;
             self.notes.push(format!("{what} of {name} had {most} and not {wanted}: more would not fit into memory"));
         }
         most.min(wanted)
@@ -262,7 +262,7 @@ impl Session<'_> {
             if self.is_stopped() {
                 return;
             }
-            let name = self.measured[candidate].name.clone();
+            let name = self.measured[candidate].about.name.clone();
             let typical = self.measured[candidate].warm.iter().map(|burst| typical(&burst.seconds)).fold(0.0, f64::max);
             let counted = match self.ready[candidate].as_ref().map(|ready| &ready.run) {
                 Some(Run::Process(process)) if typical <= COUNTABLE || counter == Counter::Perf => {

@@ -61,7 +61,7 @@ impl Session<'_> {
             burst[input] = index(BURST / typical(last).max(1e-6)).clamp(1, BURST_CALLS);
         }
         let (name, calls) = (self.plan.inputs[input].name.clone(), count(times.len()));
-        self.measured[candidate].warm_up.push(WarmUp { input: name, calls, settled: found.map(count) });
+        self.measured[candidate].about.warm_up.push(WarmUp { input: name, calls, settled: found.map(count) });
         Ok(())
     }
 
@@ -73,7 +73,7 @@ impl Session<'_> {
             if self.is_stopped() {
                 return Ended::Interrupted;
             }
-            if self.alive().len() < 2 || self.measured[0].failure.is_some() {
+            if self.alive().len() < 2 || self.measured[0].about.failure.is_some() {
                 self.notes.push(format!("rounds ended after {round}: there was nothing left to compare"));
                 return Ended::Failed;
             }

@@ -16,7 +16,7 @@ use crate::answer::{Answer, difference};
 use crate::candidate::{Client, Ready, Request, Trouble, Watchdog, prepare};
 use crate::number::count;
 use crate::plan::{Body, Input, Plan};
-use crate::record::{Ended, Environment, FORMAT, Failure, Given, Measured, Measurements, Size};
+use crate::record::{About, Ended, Environment, FORMAT, Failure, Given, Measured, Measurements, Size};
 use crate::stats::Calibration;
 
 /// An input, ready to be given.
@@ -110,7 +110,7 @@ impl<'a> Session<'a> {
                 }
                 None => Size::default(),
             };
-            self.measured.push(Measured {
+            self.measured.push(Measured::new(About {
                 name: candidate.name.clone(),
                 role: candidate.role,
                 description: candidate.description.clone(),
@@ -119,17 +119,8 @@ impl<'a> Session<'a> {
                 guest: ready.as_ref().and_then(|ready| ready.guest.clone()),
                 size,
                 failure,
-                first_start: None,
                 warm_up: Vec::new(),
-                cold: Vec::new(),
-                warm: Vec::new(),
-                throughput: Vec::new(),
-                memory: Vec::new(),
-                timeline: Vec::new(),
-                storm: None,
-                idle: None,
-                instructions: None,
-            });
+            }));
             self.ready.push(ready);
         }
         let ready: Vec<&Ready> = self.ready.iter().flatten().collect();
@@ -148,7 +139,7 @@ impl<'a> Session<'a> {
     /// The candidates that are still measured, by their places.
     pub(super) fn alive(&self) -> Vec<usize> {
         let places = 0..self.measured.len();
-        places.filter(|place| self.ready[*place].is_some() && self.measured[*place].failure.is_none()).collect()
+        places.filter(|place| self.ready[*place].is_some() && self.measured[*place].about.failure.is_none()).collect()
     }
 
     /// The same in random order.
@@ -181,13 +172,13 @@ impl<'a> Session<'a> {
         }
         // The call that failed is counted here unless its answer was looked at.
         let run = self.calls[candidate].max(1) + u64::from(what != "it answers differently");
-        let run = if self.measured[candidate].warm_up.is_empty() && self.measured[candidate].memory.is_empty() {
+        let run = if self.measured[candidate].about.warm_up.is_empty() && self.measured[candidate].memory.is_empty() {
             0
         } else {
             run
         };
         let input = input.map(|input| self.plan.inputs[input].name.clone());
-        self.measured[candidate].failure = Some(Failure { run, input, what, details });
+        self.measured[candidate].about.failure = Some(Failure { run, input, what, details });
     }
 
     /// Notes which account a kind of figure is from, once.

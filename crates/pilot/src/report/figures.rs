@@ -130,7 +130,7 @@ fn cost(
     concurrency: Option<u32>,
 ) -> Option<Estimate> {
     let (price, throughput) = (run.price.as_ref()?, throughput?);
-    let at_once = match measured.calls {
+    let at_once = match measured.about.calls {
         Calls::Processes => f64::from(concurrency?),
         Calls::Requests => 1.0,
     };

@@ -106,11 +106,11 @@ fn verdicts(report: &Report) -> String {
         text.push_str("</article>\n");
     }
     for candidate in &report.candidates {
-        if let Some(failed) = &candidate.failure {
+        if let Some(failed) = &candidate.about.failure {
             let _ = writeln!(
                 text,
                 "<p class=\"warning\">{} was not measured to the end: {}</p>",
-                escape(&candidate.name),
+                escape(&candidate.about.name),
                 escape(&failure(failed))
             );
         }
@@ -185,7 +185,7 @@ fn pictures(report: &Report, run: &Measurements) -> String {
         let of = |(series, measured): (usize, &crate::record::Measured)| {
             let bursts = measured.warm.iter().filter(|burst| burst.input == input);
             let values: Vec<f64> = bursts.flat_map(|burst| burst.seconds.iter().copied()).collect();
-            Line { label: measured.name.clone(), series, points: distribution(&values) }
+            Line { label: measured.about.name.clone(), series, points: distribution(&values) }
         };
         let all: Vec<Line> = run.candidates.iter().enumerate().map(of).filter(|line| !line.points.is_empty()).collect();
         let title = format!("Latency on {}", given.name);
@@ -200,9 +200,9 @@ fn pictures(report: &Report, run: &Measurements) -> String {
         let mut all = Vec::new();
         for (series, candidate) in report.candidates.iter().enumerate() {
             let warm = candidate.figures.inputs[input].p50;
-            let cold = if candidate.calls == Calls::Processes { warm } else { candidate.figures.cold };
+            let cold = if candidate.about.calls == Calls::Processes { warm } else { candidate.figures.cold };
             let bar = |word: &str, estimate: Option<Estimate>| {
-                estimate.map(|estimate| Bar { label: format!("{} {word}", candidate.name), series, estimate })
+                estimate.map(|estimate| Bar { label: format!("{} {word}", candidate.about.name), series, estimate })
             };
             all.extend(bar("cold", cold).into_iter().chain(bar("warm", warm)));
         }
@@ -213,7 +213,7 @@ fn pictures(report: &Report, run: &Measurements) -> String {
         );
     }
     let timeline = |(series, measured): (usize, &crate::record::Measured)| Line {
-        label: measured.name.clone(),
+        label: measured.about.name.clone(),
         series,
         points: measured.timeline.iter().map(|(at, held)| (*at, float(*held))).collect(),
     };
@@ -230,7 +230,7 @@ fn pictures(report: &Report, run: &Measurements) -> String {
             let candidates = report.candidates.iter().enumerate();
             let bar = |(series, candidate): (usize, &Summary)| {
                 let estimate = figure(&candidate.figures.inputs[input])?;
-                Some(Bar { label: candidate.name.clone(), series, estimate })
+                Some(Bar { label: candidate.about.name.clone(), series, estimate })
             };
             candidates.filter_map(bar).collect()
         };
@@ -248,9 +248,9 @@ fn pictures(report: &Report, run: &Measurements) -> String {
     let size = |(series, candidate): (usize, &Summary)| {
         let bar = |word: &str, value: u64| {
             let estimate = Estimate { value: float(value), low: float(value), high: float(value), values: 1 };
-            Bar { label: format!("{} {word}", candidate.name), series, estimate }
+            Bar { label: format!("{} {word}", candidate.about.name), series, estimate }
         };
-        [bar("on disk", candidate.size.bytes), bar("sent", candidate.size.compressed)]
+        [bar("on disk", candidate.about.size.bytes), bar("sent", candidate.about.size.compressed)]
     };
     let sizes: Vec<Bar> = report.candidates.iter().enumerate().flat_map(size).collect();
     add("Size", bars("Size", &sizes, bytes), "What is deployed, on disk and compressed by gzip as it is sent.");
@@ -275,12 +275,12 @@ fn figures(report: &Report) -> String {
 fn table(report: &Report, rows: impl IntoIterator<Item = (String, Vec<String>)>) -> String {
     let mut text = "<div class=\"scroll\"><table>\n<thead><tr><td></td>".to_owned();
     for candidate in &report.candidates {
-        let role = match candidate.role {
+        let role = match candidate.about.role {
             Role::Today => "today",
             Role::Port => "port",
             Role::Control => "control",
         };
-        let _ = write!(text, "<th>{}<br><small>{role}</small></th>", escape(&candidate.name));
+        let _ = write!(text, "<th>{}<br><small>{role}</small></th>", escape(&candidate.about.name));
     }
     text.push_str("</tr></thead>\n<tbody>\n");
     for (title, cells) in rows {
@@ -299,9 +299,9 @@ pub(super) fn facts(report: &Report) -> Vec<(String, Vec<String>)> {
         (title.to_owned(), report.candidates.iter().map(cell).collect::<Vec<String>>())
     };
     vec![
-        each("started as", &|it| it.shown.clone()),
-        each("what it is", &|it| it.description.clone().unwrap_or_else(dash)),
-        each("cold start", &|it| match it.calls {
+        each("started as", &|it| it.about.shown.clone()),
+        each("what it is", &|it| it.about.description.clone().unwrap_or_else(dash)),
+        each("cold start", &|it| match it.about.calls {
             Calls::Processes => "every call is one".to_owned(),
             Calls::Requests => with_interval(it.figures.cold.as_ref(), seconds),
         }),
@@ -311,7 +311,7 @@ pub(super) fn facts(report: &Report) -> Vec<(String, Vec<String>)> {
                 Some(calls) => format!("{}: {calls} of {} calls", it.input, it.calls),
                 None => format!("{}: not settled after {}", it.input, it.calls),
             };
-            it.warm_up.iter().map(one).collect::<Vec<_>>().join("; ")
+            it.about.warm_up.iter().map(one).collect::<Vec<_>>().join("; ")
         }),
         each("start storm", &|it| {
             it.figures.storm.map_or_else(dash, |storm| {
@@ -328,10 +328,11 @@ pub(super) fn facts(report: &Report) -> Vec<(String, Vec<String>)> {
             })
         }),
         each("size on disk / sent", &|it| {
-            format!("{} / {}", bytes(float(it.size.bytes)), bytes(float(it.size.compressed)))
+            format!("{} / {}", bytes(float(it.about.size.bytes)), bytes(float(it.about.size.compressed)))
         }),
         each("files", &|it| {
-            it.size
+            it.about
+                .size
                 .files
                 .iter()
                 .map(|(path, size)| format!("{path} ({})", bytes(float(*size))))

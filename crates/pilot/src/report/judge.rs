@@ -87,9 +87,9 @@ impl Comparison {
 
 /// Every candidate compared with today's, and every port with every control.
 pub(super) fn comparisons(run: &Measurements, noise: Option<&Noise>) -> Vec<Comparison> {
-    let of = |role| run.candidates.iter().filter(move |measured| measured.role == role);
+    let of = |role| run.candidates.iter().filter(move |measured| measured.about.role == role);
     let with_today = of(Role::Today).flat_map(|today| {
-        let others = run.candidates.iter().filter(|measured| measured.role != Role::Today);
+        let others = run.candidates.iter().filter(|measured| measured.about.role != Role::Today);
         others.map(move |other| (other, today))
     });
     let with_controls = of(Role::Port).flat_map(|port| of(Role::Control).map(move |control| (port, control)));
@@ -104,7 +104,7 @@ fn compare(run: &Measurements, noise: Option<&Noise>, one: &Measured, other: &Me
         let floor = if measure == Measure::Memory { MEMORY_FLOOR } else { noise?.floor };
         Some(Judged { measure, ratio, call: call(&ratio, floor) })
     });
-    Comparison { name: one.name.clone(), with: other.name.clone(), judged: judged.collect() }
+    Comparison { name: one.about.name.clone(), with: other.about.name.clone(), judged: judged.collect() }
 }
 
 /// Of memory there is one figure of a server: it does not vary by chance from moment to moment.
@@ -124,7 +124,7 @@ fn call(ratio: &Ratio, floor: f64) -> Call {
 /// The figures of two candidates that were taken in the same round on the same input.
 fn pairs(measure: Measure, one: &Measured, other: &Measured, input: usize) -> Vec<(f64, f64)> {
     // Where every call is a start, comparing starts would count the same twice.
-    if measure == Measure::Start && (one.calls, other.calls) == (Calls::Processes, Calls::Processes) {
+    if measure == Measure::Start && (one.about.calls, other.about.calls) == (Calls::Processes, Calls::Processes) {
         return Vec::new();
     }
     let (one, other) = (by_round(measure, one, input), by_round(measure, other, input));
@@ -136,7 +136,7 @@ fn by_round(measure: Measure, measured: &Measured, input: usize) -> BTreeMap<u32
     let latency = || bursts().filter_map(|burst| Some((burst.round, median(&burst.seconds)?))).collect();
     match measure {
         Measure::Latency => latency(),
-        Measure::Start if measured.calls == Calls::Processes => latency(),
+        Measure::Start if measured.about.calls == Calls::Processes => latency(),
         Measure::Cpu => bursts().map(|burst| (burst.round, burst.user + burst.system)).collect(),
         Measure::Throughput => {
             let windows = measured.throughput.iter().filter(|window| window.input == input);

@@ -25,8 +25,8 @@ pub(super) fn render(report: &Report) -> String {
         text.push('\n');
     }
     for candidate in &report.candidates {
-        if let Some(what) = candidate.failure.as_ref().map(failure) {
-            let _ = writeln!(text, "`{}` was not measured to the end: {}\n", candidate.name, line(&what));
+        if let Some(what) = candidate.about.failure.as_ref().map(failure) {
+            let _ = writeln!(text, "`{}` was not measured to the end: {}\n", candidate.about.name, line(&what));
         }
     }
     text.push_str("## Figures\n\nMedians with bootstrap 95 % intervals in brackets.\n");
@@ -40,7 +40,7 @@ pub(super) fn render(report: &Report) -> String {
         text.push_str(&"---|".repeat(TABLE.len()));
         text.push('\n');
         for candidate in &report.candidates {
-            let _ = write!(text, "| {} |", line(&candidate.name));
+            let _ = write!(text, "| {} |", line(&candidate.about.name));
             for (_, cell) in TABLE {
                 let _ = write!(text, " {} |", line(&cell(report, &candidate.figures.inputs[index])));
             }
@@ -54,7 +54,7 @@ pub(super) fn render(report: &Report) -> String {
     });
     let _ = write!(text, "\n|---|{}\n", "---|".repeat(facts.len()));
     for (index, candidate) in report.candidates.iter().enumerate() {
-        let _ = write!(text, "| {} |", line(&candidate.name));
+        let _ = write!(text, "| {} |", line(&candidate.about.name));
         for (_, cells) in &facts {
             let _ = write!(text, " {} |", line(&cells[index]));
         }
@@ -114,7 +114,7 @@ pub(super) fn summary(report: &Report) -> String {
             let _ = writeln!(
                 text,
                 "{:<12} {:<12} {:>28} {:>10}",
-                candidate.name,
+                candidate.about.name,
                 input.input,
                 with_interval(input.p50.as_ref(), seconds),
                 input.peak.as_ref().map_or_else(|| "-".to_owned(), |peak| bytes(peak.value))

@@ -14,8 +14,8 @@ pub use figures::{Figures, OfInput, Stormed};
 pub use judge::{Call, Comparison, Judged, Measure};
 pub use verdict::{Decision, Verdict};
 
-use crate::plan::{Price, Role, Rule};
-use crate::record::{Calls, Ended, Environment, Failure, Given, Guest, Measurements, Size, WarmUp};
+use crate::plan::{Price, Rule};
+use crate::record::{About, Ended, Environment, Given, Measured, Measurements};
 use crate::stats::{Noise, noise};
 
 /// The form of `report.json`. A comparison refuses any other.
@@ -59,24 +59,9 @@ pub struct Report {
 /// A candidate with its figures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Its name.
-    pub name: String,
-    /// What it is in the comparison.
-    pub role: Role,
-    /// One line about it.
-    pub description: Option<String>,
-    /// What a call is.
-    pub calls: Calls,
-    /// How it is started.
-    pub shown: String,
-    /// What its component's bytes say.
-    pub guest: Option<Guest>,
-    /// What is deployed.
-    pub size: Size,
-    /// Why it was not measured, or not to the end.
-    pub failure: Option<Failure>,
-    /// How it warmed up.
-    pub warm_up: Vec<WarmUp>,
+    /// What it is.
+    #[serde(flatten)]
+    pub about: About,
     /// Its figures.
     pub figures: Figures,
 }
@@ -85,18 +70,8 @@ impl Report {
     /// Draws the conclusions from a run.
     pub fn of(run: &Measurements) -> Self {
         let noise = noise(&run.calibrations);
-        let summary = |measured: &crate::record::Measured| Summary {
-            name: measured.name.clone(),
-            role: measured.role,
-            description: measured.description.clone(),
-            calls: measured.calls,
-            shown: measured.shown.clone(),
-            guest: measured.guest.clone(),
-            size: measured.size.clone(),
-            failure: measured.failure.clone(),
-            warm_up: measured.warm_up.clone(),
-            figures: figures::of(run, measured),
-        };
+        let summary =
+            |measured: &Measured| Summary { about: measured.about.clone(), figures: figures::of(run, measured) };
         let candidates: Vec<Summary> = run.candidates.iter().map(summary).collect();
         let comparisons = judge::comparisons(run, noise.as_ref());
         let verdicts = verdict::verdicts(run, noise.as_ref(), &comparisons);
@@ -147,19 +122,24 @@ fn own_notes(run: &Measurements, noise: Option<&Noise>) -> Vec<String> {
         notes.push(format!("{} rounds are too few to tell the machine's noise", run.calibrations.len()));
     }
     for measured in &run.candidates {
-        for warm_up in measured.warm_up.iter().filter(|warm_up| warm_up.settled.is_none()) {
+        for warm_up in measured.about.warm_up.iter().filter(|warm_up| warm_up.settled.is_none()) {
             notes.push(format!(
                 "the times of {} on {} had not settled after {} calls",
-                measured.name, warm_up.input, warm_up.calls
+                measured.about.name, warm_up.input, warm_up.calls
             ));
         }
         if let Some(storm) = measured.storm.as_ref().filter(|storm| storm.failed > 0) {
-            notes
-                .push(format!("{} of {} did not answer in the storm of {}", storm.failed, storm.copies, measured.name));
+            notes.push(format!(
+                "{} of {} did not answer in the storm of {}",
+                storm.failed, storm.copies, measured.about.name
+            ));
         }
         let processes = measured.memory.iter().map(|run| run.processes).max().unwrap_or_default();
         if processes > 1 {
-            notes.push(format!("{} runs as {processes} processes: its peak is that of the largest", measured.name));
+            notes.push(format!(
+                "{} runs as {processes} processes: its peak is that of the largest",
+                measured.about.name
+            ));
         }
     }
     notes

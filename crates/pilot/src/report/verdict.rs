@@ -86,19 +86,23 @@ pub(super) fn rules() -> Vec<String> {
 
 /// The verdicts on all ports.
 pub(super) fn verdicts(run: &Measurements, noise: Option<&Noise>, comparisons: &[Comparison]) -> Vec<Verdict> {
-    let Some(today) = run.candidates.iter().find(|measured| measured.role == Role::Today) else { return Vec::new() };
-    let ports = run.candidates.iter().filter(|measured| measured.role == Role::Port);
+    let Some(today) = run.candidates.iter().find(|measured| measured.about.role == Role::Today) else {
+        return Vec::new();
+    };
+    let ports = run.candidates.iter().filter(|measured| measured.about.role == Role::Port);
     let of = |port: &Measured| {
-        let with = |name: &str| comparisons.iter().find(|it| it.name == port.name && it.with == name);
-        let mut verdict = decide(port, today, noise, with(&today.name));
-        if verdict.decision == Decision::Undecided || port.failure.is_some() {
+        let with = |name: &str| comparisons.iter().find(|it| it.name == port.about.name && it.with == name);
+        let mut verdict = decide(port, today, noise, with(&today.about.name));
+        if verdict.decision == Decision::Undecided || port.about.failure.is_some() {
             return verdict;
         }
-        for control in
-            run.candidates.iter().filter(|measured| measured.role == Role::Control && measured.guest.is_none())
+        for control in run
+            .candidates
+            .iter()
+            .filter(|measured| measured.about.role == Role::Control && measured.about.guest.is_none())
         {
-            let to_today = comparisons.iter().find(|it| it.name == control.name && it.with == today.name);
-            verdict.reasons.extend(share_of_control(control, to_today, with(&control.name)));
+            let to_today = comparisons.iter().find(|it| it.name == control.about.name && it.with == today.about.name);
+            verdict.reasons.extend(share_of_control(control, to_today, with(&control.about.name)));
         }
         verdict
     };
@@ -107,19 +111,19 @@ pub(super) fn verdicts(run: &Measurements, noise: Option<&Noise>, comparisons: &
 
 fn decide(port: &Measured, today: &Measured, noise: Option<&Noise>, comparison: Option<&Comparison>) -> Verdict {
     let verdict = |decision, reason: String| Verdict {
-        name: port.name.clone(),
+        name: port.about.name.clone(),
         decision,
         reasons: vec![reason],
         next: Vec::new(),
     };
-    if let Some(failure) = &port.failure {
+    if let Some(failure) = &port.about.failure {
         let mut verdict = verdict(Decision::DoNotPort, failed(failure));
         verdict.reasons.extend(failure.details.iter().cloned());
         verdict.next.push("make it answer as the function does today, and run the pilot again".to_owned());
         return verdict;
     }
-    if let Some(failure) = &today.failure {
-        let mut verdict = verdict(Decision::Undecided, format!("`{}` failed: {}", today.name, failed(failure)));
+    if let Some(failure) = &today.about.failure {
+        let mut verdict = verdict(Decision::Undecided, format!("`{}` failed: {}", today.about.name, failed(failure)));
         verdict.next.push("mend the function as it runs today, or take the input out".to_owned());
         return verdict;
     }
@@ -147,7 +151,7 @@ fn decide(port: &Measured, today: &Measured, noise: Option<&Noise>, comparison: 
 
 /// How much of every call is the start of the runtime, where a port starts one for each: seen where there is least to do.
 fn share_of_start(port: &Measured, today: &Measured) -> Option<String> {
-    if port.guest.is_none() || (port.calls, today.calls) != (Calls::Processes, Calls::Processes) {
+    if port.about.guest.is_none() || (port.about.calls, today.about.calls) != (Calls::Processes, Calls::Processes) {
         return None;
     }
     let takes = |measured: &Measured, input: usize| {
@@ -193,7 +197,7 @@ fn by_speed(port: &Measured, comparison: &Comparison, latency: &Judged) -> Verdi
     } else {
         (Decision::DoNotPort, format!("{}, and neither memory nor start gain {}", said(latency), percent(WORTH)))
     };
-    Verdict { name: port.name.clone(), decision, reasons: vec![reason], next: Vec::new() }
+    Verdict { name: port.about.name.clone(), decision, reasons: vec![reason], next: Vec::new() }
 }
 
 /// A judgement in words.
@@ -213,7 +217,7 @@ fn explain(verdict: &mut Verdict, port: &Measured, comparison: &Comparison) {
         comparison.judged.iter().map(said).filter(|text| !verdict.reasons[0].contains(text.as_str())).collect();
     verdict.reasons.extend(told);
     let slower = comparison.of(Measure::Latency).is_some_and(|latency| latency.call != Call::Less);
-    let Some(guest) = port.guest.as_ref().filter(|_| slower) else { return };
+    let Some(guest) = port.about.guest.as_ref().filter(|_| slower) else { return };
     let (user, system) = port.warm.iter().fold((0.0, 0.0), |(user, system), it| (user + it.user, system + it.system));
     let interpreted = guest.language.as_deref().filter(|language| INTERPRETED.contains(language));
     if let Some(language) = interpreted {
@@ -238,7 +242,7 @@ fn explain(verdict: &mut Verdict, port: &Measured, comparison: &Comparison) {
         verdict.reasons.push("the guest has 32-bit addresses and comes near their end, 4 GiB".to_owned());
         verdict.next.push("work on the data in pieces".to_owned());
     }
-    match port.calls {
+    match port.about.calls {
         Calls::Processes => verdict.next.push(
             "serve it over HTTP: a process is started for each call here, and its start is in every figure".to_owned(),
         ),
@@ -256,7 +260,7 @@ fn share_of_control(control: &Measured, to_today: Option<&Comparison>, of_port: 
         "of this, the language alone makes a factor of {} (`{}` takes {} times today's time), and WebAssembly itself one of {} \
          (95 % interval {} to {})",
         times(1.0 / language),
-        control.name,
+        control.about.name,
         times(language),
         times(wasm.ratio.value),
         times(wasm.ratio.low),
