@@ -126,7 +126,6 @@ impl Case {
     }
 
     /// What is put into the app's folder before it is served.
-    #[allow(dead_code, reason = "for the cases that need it")]
     pub fn prepare(self, prepare: fn(&App)) -> Self {
         Self { prepare, ..self }
     }

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 /// Where the component of a case comes from.
 #[derive(Clone, Copy)]
-#[allow(dead_code, reason = "for the cases that need it")]
 pub enum Guest {
     /// `guests/NAME`: a component's text, or a core module's that exports `attack`.
     Text(&'static str),

@@ -25,8 +25,8 @@ pub struct Stage {
     /// Where it answers.
     pub address: SocketAddr,
     inside: Vec<String>,
-    /// The app's folder lies there as long as it is served.
-    _app: App,
+    /// The app that is served. The attacked component is `attacked.wasm`, and the server takes a new one over.
+    pub app: App,
 }
 
 /// What came of one request.
@@ -56,7 +56,7 @@ impl Stage {
         let paths = [support::root(), app.path()].map(|path| path.display().to_string());
         let home = std::env::var("HOME").ok().filter(|home| home.len() > 1);
         let inside = INSIDE.map(str::to_owned).into_iter().chain(paths).chain(home).collect();
-        Self { address: server.address, server, inside, _app: app }
+        Self { address: server.address, server, inside, app }
     }
 
     /// Sends `GET path` on a connection of its own, and looks at all that comes of it.

@@ -3,6 +3,7 @@
 //! As a command it does the same: the path and then `NAME=VALUE` of the query are its arguments, and it writes what it would
 //! answer.
 
+mod canary;
 mod files;
 mod misbehave;
 mod network;
@@ -22,7 +23,8 @@ const PATHS: &str = "\
 /body                         the length of the request's body
 /env                          the environment, one NAME=VALUE a line
 /arguments                    the arguments, one a line
-/fs?path=P                    the file P; with &list its entries, with &write=TEXT, &remove or &link=TO does that
+/fs?path=P                    the file P; with &list its entries, with &write=TEXT, &remove, &link=TO, &hardlink=TO, &rename=TO,
+                              &mkdir, &rmdir, &truncate=N, &touch, &fill=N or &files=N does that
 /folders                      the granted folders, one a line
 /outbound?url=U               status and body of an outgoing request; with &timeout=N each of its timeouts is N nanoseconds
 /lookup?name=N                the addresses of a name
@@ -30,6 +32,12 @@ const PATHS: &str = "\
 /clock                        monotonic nanoseconds, and wall time in seconds
 /random?bytes=N               random bytes as hexadecimal digits
 /sleep?ms=N                   answers after N milliseconds
+/entropy?bytes=N              draws N random bytes, 64 KiB at a time
+/hide                         keeps the request's body in memory
+/search?for=HEX               how often these bytes are in all the memory that the guest can have
+/handle?kind=K&number=N       calls a method of handle N, as a request, fields, body, stream or descriptor
+/handles?count=N              how many handles of N the guest got
+/lift?bytes=N                 hands the host a list of N bytes; with &items=N one of N empty lists, with &name=N a string
 /timers                       timers of 0, of 2^63 and of 2^64 - 1 nanoseconds: which of them are over at once
 /stdout?text=T&lines=N        writes N lines to standard output; /stderr likewise
 /status?code=N                a response of that status
@@ -79,6 +87,10 @@ impl wasip2::exports::http::incoming_handler::Guest for Probe {
                 Ok(body) => Answer::text(200, body.len().to_string()),
                 Err(refusal) => refusal,
             },
+            "hide" => match http_rust::body(&request, usize::MAX - 1) {
+                Ok(body) => Answer::text(200, canary::hide(body)),
+                Err(refusal) => refusal,
+            },
             "status" => return streams::respond_with_status(answer, number("code")),
             "header" => return streams::respond_with_header(answer, text("name"), text("value")),
             "headers" if value(&query, "answer").is_some() => {
@@ -121,6 +133,11 @@ fn act(name: &str, query: &[(String, String)]) -> Answer {
             monotonic_clock::subscribe_duration(number("ms") * 1_000_000).block();
             Answer::text(200, "awake")
         }
+        "entropy" => Answer::text(200, misbehave::draw(number("bytes"))),
+        "search" => Answer::text(200, canary::search(text("for"))),
+        "handle" => Answer::text(200, canary::reach(text("kind"), number("number"))),
+        "handles" => Answer::text(200, misbehave::hold_handles(number("count"))),
+        "lift" => Answer::text(200, misbehave::lift(number("bytes"), number("items"), number("name"))),
         "timers" => Answer::text(200, misbehave::timers()),
         "stdout" => streams::write_lines(stdout::get_stdout(), text("text"), number("lines")),
         "stderr" => streams::write_lines(stderr::get_stderr(), text("text"), number("lines")),

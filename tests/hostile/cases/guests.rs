@@ -6,6 +6,8 @@ use crate::case::{Ask, Case};
 use crate::command::Run;
 use crate::guest::Guest;
 
+const PROBE: Guest = Guest::Sample("probe-rust");
+
 /// The limit of processor time in these cases.
 const CPU: Duration = Duration::from_millis(300);
 
@@ -29,6 +31,12 @@ const ENDLESS_RUN: Run =
 pub fn cases() -> Vec<Case> {
     vec![
         Case::asking("endless loop", Guest::Text("loop.wat"), ENDLESS).manifest(CPU_LIMIT).run_as(ENDLESS_RUN),
+        Case::asking("loop in start", Guest::Text("start-loop.wat"), ENDLESS).manifest(CPU_LIMIT).run_as(ENDLESS_RUN),
+        // Two guests of 64 MiB each, at a time.
+        Case::asking("bulk-memory burn", Guest::Text("bulk-memory.wat"), ENDLESS)
+            .manifest(CPU_LIMIT)
+            .growth(192)
+            .run_as(ENDLESS_RUN),
         Case::asking("host-call flood", Guest::Text("host-calls.wat"), ENDLESS).manifest(CPU_LIMIT).run_as(ENDLESS_RUN),
         Case::asking(
             "memory.grow bomb",
@@ -43,5 +51,59 @@ pub fn cases() -> Vec<Case> {
             says: "ran out of memory",
             memory: 256,
         }),
+        Case::asking(
+            "table.grow bomb",
+            Guest::Text("table-grow.wat"),
+            Ask { status: 500, outcome: "out-of-memory", ..Ask::default() },
+        )
+        .run_as(Run { flags: &[], arguments: &[], exit: 134, says: "ran out of memory", memory: 256 }),
+        Case::asking(
+            "unbounded recursion",
+            Guest::Text("recursion.wat"),
+            Ask { status: 500, outcome: "trap-stack-overflow", ..Ask::default() },
+        )
+        .run_as(Run { flags: &[], arguments: &[], exit: 134, says: "stack", memory: 256 }),
+        lift("a list of 40,000,000 bytes", "/lift?bytes=40000000", &["--", "lift", "bytes=40000000"]),
+        lift("a list of 4,000,000 lists", "/lift?items=4000000", &["--", "lift", "items=4000000"]),
+        lift("a string of 40,000,000 bytes", "/lift?name=40000000", &["--", "lift", "name=40000000"]),
+        Case::asking(
+            "resource-handle flood",
+            PROBE,
+            Ask { path: "/handles?count=10000000", status: 500, outcome: "trap-other", ..Ask::default() },
+        )
+        .run_as(Run {
+            flags: &[],
+            arguments: &["--", "handles", "count=10000000"],
+            exit: 134,
+            says: "no free keys",
+            memory: 256,
+        }),
+        Case::asking(
+            "4 GB of random bytes, 64 KiB at a time",
+            PROBE,
+            Ask { path: "/entropy?bytes=4294967296", ..ENDLESS },
+        )
+        .manifest(CPU_LIMIT)
+        .run_as(Run { arguments: &["--", "entropy", "bytes=4294967296"], ..ENDLESS_RUN }),
+        Case::asking(
+            "4 GB of random bytes, in one call",
+            PROBE,
+            Ask { path: "/random?bytes=4294967296", status: 500, outcome: "trap-other", ..Ask::default() },
+        )
+        .run_as(Run {
+            flags: &[],
+            arguments: &["--", "random", "bytes=4294967296"],
+            exit: 134,
+            says: "exceeds limit",
+            memory: 128,
+        }),
     ]
+}
+
+/// More in one call than one call may hand to the host: the guest has it, and the host never does.
+fn lift(name: &'static str, path: &'static str, arguments: &'static [&'static str]) -> Case {
+    Case::asking(name, PROBE, Ask { count: 1, path, status: 500, outcome: "trap-other", ..Ask::default() })
+        // What the guest has made before it hands it over.
+        .growth(192)
+        .run_as(Run { flags: &[], arguments, exit: 134, says: "too much data", memory: 300 })
 }
