@@ -67,7 +67,7 @@ impl Contender {
         }
     }
 
-    fn command(self, programs: &Programs, guest: &Path, body: &str, address: SocketAddr) -> Command {
+    pub(super) fn command(self, programs: &Programs, guest: &Path, body: &str, address: SocketAddr) -> Command {
         let address = address.to_string();
         let wasmtime = |settings: &[&str]| {
             let mut command = Command::new(&programs.wasmtime);

@@ -1,6 +1,8 @@
-//! The load: wrk, and what it says afterwards.
+//! The load: by wrk, or by a program of ours where it has to come whether or not it is answered.
 
 use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -46,7 +48,7 @@ pub(super) fn measure(
     bytes: usize,
 ) -> Result<Sample> {
     let before = server.cpu()?;
-    let report = wrk(project, server.address, connections, time)?;
+    let report = wrk(project, server.address, "/", connections, time)?;
     let cpu = server.cpu()?.saturating_sub(before);
     if report.not_ok + report.broken > 0 || report.requests == 0 {
         return Err(format!(
@@ -69,12 +71,58 @@ pub(super) fn measure(
     })
 }
 
+/// How many clients there are at the most: those that would be more are not sent, and counted.
+const CLIENTS: usize = 4_000;
+
+/// What `bench/open-load` reports.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Flood {
+    pub(super) sent: u64,
+    /// Due while [`CLIENTS`] waited already.
+    pub(super) unsent: u64,
+    /// 200, with a whole body.
+    pub(super) good: u64,
+    /// Of these, what came while the load went on.
+    pub(super) good_per_second: f64,
+    /// 503 with a time to come back.
+    pub(super) shed: u64,
+    /// Any other answer.
+    pub(super) wrong: u64,
+    /// No answer, or half of one.
+    pub(super) broken: u64,
+    /// Of good answers, from when they were due, in microseconds.
+    pub(super) p50: u64,
+    pub(super) p99: u64,
+}
+
+/// Good answers a second to clients who ask again as soon as they are answered.
+pub(super) fn capacity(
+    project: &Project,
+    server: &Server,
+    path: &str,
+    connections: usize,
+    time: Duration,
+) -> Result<f64> {
+    let report = wrk(project, server.address, path, connections, time)?;
+    if report.not_ok + report.broken > 0 || report.requests == 0 {
+        return Err(format!("{} of {} answers were not good", report.not_ok + report.broken, report.requests).into());
+    }
+    Ok(ratio(report.requests * 1_000_000, report.microseconds))
+}
+
+/// Sends `rate` requests a second, whatever comes of them.
+pub(super) fn flood(program: &Path, server: &Server, path: &str, rate: f64, time: Duration) -> Result<Flood> {
+    let mut command = Command::new(program);
+    command.args([&server.address.to_string(), path, &rate.to_string(), &time.as_secs().to_string()]);
+    Ok(serde_json::from_str(&shell::output(command.arg(CLIENTS.to_string()))?)?)
+}
+
 /// One thread makes the load: the other core is the server's.
-fn wrk(project: &Project, address: SocketAddr, connections: usize, time: Duration) -> Result<Report> {
+fn wrk(project: &Project, address: SocketAddr, path: &str, connections: usize, time: Duration) -> Result<Report> {
     let mut wrk = project.command("wrk");
     wrk.args(["--threads", "1", "--script", "bench/load.lua"]);
     wrk.args(["--connections", &connections.to_string(), "--duration", &format!("{}s", time.as_secs().max(1))]);
-    let output = shell::output(wrk.arg(format!("http://{address}/")))?;
+    let output = shell::output(wrk.arg(format!("http://{address}{path}")))?;
     let line = output.lines().find(|line| line.starts_with('{')).ok_or("wrk reported nothing")?;
     Ok(serde_json::from_str(line)?)
 }

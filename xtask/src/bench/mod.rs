@@ -6,6 +6,7 @@
 mod http;
 mod load;
 mod machine;
+mod overload;
 mod peers;
 mod report;
 mod server;
@@ -27,6 +28,7 @@ pub(crate) struct Arguments {
 enum What {
     Http(http::Arguments),
     Start(start::Arguments),
+    Overload(overload::Arguments),
 }
 
 pub(crate) fn run(project: &Project, arguments: &Arguments) -> Result {
@@ -36,6 +38,7 @@ pub(crate) fn run(project: &Project, arguments: &Arguments) -> Result {
     match &arguments.what {
         What::Http(arguments) => http::run(project, arguments),
         What::Start(arguments) => start::run(project, arguments),
+        What::Overload(arguments) => overload::run(project, arguments),
     }
 }
 

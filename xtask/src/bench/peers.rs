@@ -20,6 +20,7 @@ pub(super) struct Programs {
     pub(super) coracle: PathBuf,
     pub(super) wasmtime: PathBuf,
     pub(super) native: PathBuf,
+    pub(super) open_load: PathBuf,
 }
 
 impl Programs {
@@ -29,7 +30,12 @@ impl Programs {
         let (profile, folder, what) =
             if smoke { ("dev", "debug", "--workspace") } else { ("release", "release", "--package=coracle") };
         shell::run(project.cargo().args(["build", "--profile", profile, what, "--bin", "coracle"]))?;
-        Ok(Self { coracle: project.coracle(folder)?, wasmtime: wasmtime(project)?, native: native(project)? })
+        Ok(Self {
+            coracle: project.coracle(folder)?,
+            wasmtime: wasmtime(project)?,
+            native: own(project, "native-hello")?,
+            open_load: own(project, "open-load")?,
+        })
     }
 }
 
@@ -44,11 +50,12 @@ fn wasmtime(project: &Project) -> Result<PathBuf> {
     Ok(program)
 }
 
-fn native(project: &Project) -> Result<PathBuf> {
+/// A program of `bench/`, which is not part of the workspace.
+fn own(project: &Project, name: &str) -> Result<PathBuf> {
     let target = project.tools().join("bench");
     fs::create_dir_all(&target)?;
     let mut cargo = project.cargo();
-    cargo.current_dir(project.root.join("bench").join("native-hello"));
+    cargo.current_dir(project.root.join("bench").join(name));
     shell::run(cargo.args(["build", "--release", "--quiet", "--target-dir"]).arg(&target))?;
-    Ok(target.join("release").join("native-hello"))
+    Ok(target.join("release").join(name))
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::http::{self, Contender};
 use super::machine::Machine;
+use super::overload;
 use super::start;
 use crate::Result;
 use crate::project::Project;
@@ -109,6 +110,38 @@ pub(super) fn start(results: &start::Results) -> String {
     text
 }
 
+/// The table of `bench overload`.
+pub(super) fn overload(results: &overload::Results) -> String {
+    let mut text = format!(
+        "{} Client and server share the cores; each load for {} s. Capacity: good answers a second to 16 clients who ask \
+         again as soon as they are answered.\n\n\
+         | server | load, of its capacity | requests a second | good answers a second | of its capacity | p50, ms | p99, ms \
+         | 503 | other errors | broken | not sent | most memory, MiB |\n\
+         |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+        taken_on(&results.machine),
+        results.seconds
+    );
+    for overload::Row { server, capacity, factor, flood, peak_kib } in &results.rows {
+        let milliseconds = |microseconds: u64| count(microseconds) / 1000.0;
+        let _ = writeln!(
+            text,
+            "| {} | {factor} | {:.0} | {:.0} | {:.2} | {:.1} | {:.1} | {} | {} | {} | {} | {} |",
+            server.label(),
+            capacity * factor,
+            flood.good_per_second,
+            flood.good_per_second / capacity,
+            milliseconds(flood.p50),
+            milliseconds(flood.p99),
+            flood.shed,
+            flood.wrong,
+            flood.broken,
+            flood.unsent,
+            mib(*peak_kib),
+        );
+    }
+    text
+}
+
 /// Rounds, from lowest to highest.
 struct Spread {
     lowest: f64,
@@ -160,6 +193,7 @@ mod tests {
             let text = fs::read_to_string(&path).unwrap();
             let table = match path.file_stem().unwrap().to_str().unwrap() {
                 "http" => http(&serde_json::from_str(&text).unwrap()),
+                "overload" => overload(&serde_json::from_str(&text).unwrap()),
                 "start" => start(&serde_json::from_str(&text).unwrap()),
                 other => panic!("results of {other}, which no bench writes"),
             };

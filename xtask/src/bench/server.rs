@@ -54,10 +54,25 @@ impl Server {
 
     /// The memory it holds now, in KiB.
     pub(super) fn resident_kib(&self) -> Result<u64> {
+        self.status_kib("VmRSS")
+    }
+
+    /// The most memory it held since [`Server::forget_peak`], in KiB.
+    pub(super) fn peak_kib(&self) -> Result<u64> {
+        self.status_kib("VmHWM")
+    }
+
+    /// Lets its peak of memory begin anew.
+    pub(super) fn forget_peak(&self) -> Result {
+        Ok(fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")?)
+    }
+
+    fn status_kib(&self, name: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line =
-            status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("/proc/PID/status has no VmRSS")?;
-        Ok(line.trim().trim_end_matches(" kB").parse()?)
+        let mut lines = status.lines().filter_map(|line| line.split_once(':'));
+        let found = lines.find(|(found, _)| *found == name);
+        let (_, value) = found.ok_or_else(|| format!("/proc/PID/status has no {name}"))?;
+        Ok(value.trim().trim_end_matches(" kB").parse()?)
     }
 }
 
