@@ -4,14 +4,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use prometheus_client::collector::Collector;
-pub use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+pub use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeLabelValue};
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::family::Family;
 pub use prometheus_client::metrics::gauge::Gauge;
 pub use prometheus_client::metrics::histogram::Histogram;
 pub use prometheus_client::registry::{Metric, Unit};
 
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::encoding::{EncodeMetric, text};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
@@ -101,6 +101,21 @@ impl Metrics {
     }
 }
 
+/// Writes a gauge of a [`Collector`].
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn write_gauge(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    unit: Option<&Unit>,
+    value: u64,
+) -> fmt::Result {
+    let gauge = ConstGauge::new(value);
+    gauge.encode(encoder.encode_descriptor(name, help, unit, gauge.metric_type())?)
+}
+
 /// The process's own figures, where the system tells them.
 #[derive(Debug)]
 struct Process;
@@ -108,10 +123,7 @@ struct Process;
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let Some(usage) = platform::usage() else { return Ok(()) };
-        let mut gauge = |name: &str, help: &str, unit: Option<&Unit>, value: u64| {
-            let gauge = ConstGauge::new(value);
-            gauge.encode(encoder.encode_descriptor(name, help, unit, gauge.metric_type())?)
-        };
+        let mut gauge = |name, help, unit, value| write_gauge(&mut encoder, name, help, unit, value);
         gauge("process_resident_memory", "Memory in use.", Some(&Unit::Bytes), usage.resident_bytes)?;
         gauge("process_open_fds", "Open files and sockets.", None, usage.open_files)?;
         let cpu = ConstCounter::new(usage.cpu.as_secs_f64());

@@ -13,12 +13,17 @@ use crate::unit::{format_duration, format_size, parse_duration, parse_size};
 pub const HTTP_MEMORY: u64 = 128 << 20;
 /// Linear memory of a command: one program on a user's own machine, so more than a function, less than all of it.
 pub const COMMAND_MEMORY: u64 = 1 << 30;
+/// Bytes that the host keeps for a function: a thousand requests with their header fields, or two hundred open streams.
+pub const HTTP_HOST_MEMORY: u64 = 32 << 20;
+/// The same for a command, which may have thousands of files open.
+pub const COMMAND_HOST_MEMORY: u64 = 1 << 30;
 /// Elements of all tables together: several times what the largest language runtimes need.
 pub const TABLE_ELEMENTS: u64 = 100_000;
 /// Bytes of Wasm stack: deep recursion in interpreters fits, and an endless one ends quickly.
 pub const STACK: u64 = 1 << 20;
-/// Resource handles of a function: files, sockets, streams, requests that it holds at one time.
-pub const HTTP_HANDLES: u32 = 4_096;
+/// Resource handles of a function: files, sockets, streams, requests that it holds at one time. A function has dozens, and
+/// each may stand for buffers of the host.
+pub const HTTP_HANDLES: u32 = 1_024;
 /// Resource handles of a command, which may keep many files open.
 pub const COMMAND_HANDLES: u32 = 65_536;
 /// Core instances inside one component: compositions of several languages have some dozens.
@@ -48,8 +53,10 @@ pub const LOG_LINE: u64 = 8 << 10;
 /// one instance, and the permits for the component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of all linear memories together.
+    /// Bytes of all linear memories, garbage-collected heaps and tables together.
     pub memory: u64,
+    /// Bytes that the host keeps for the guest: header fields, requests, what is written to streams and not read.
+    pub host_memory: u64,
     /// Elements of all tables together.
     pub table_elements: u64,
     /// Bytes of Wasm stack.
@@ -85,13 +92,21 @@ pub struct Limits {
 impl Limits {
     /// The defaults of a command: memory, tables, handles and stack are bounded, and time is not, since a command may run long.
     pub fn command() -> Self {
-        Self { memory: COMMAND_MEMORY, handles: COMMAND_HANDLES, cpu_time: None, wall_time: None, ..Self::http() }
+        Self {
+            memory: COMMAND_MEMORY,
+            host_memory: COMMAND_HOST_MEMORY,
+            handles: COMMAND_HANDLES,
+            cpu_time: None,
+            wall_time: None,
+            ..Self::http()
+        }
     }
 
     /// The defaults of a function behind HTTP: everything is bounded.
     pub fn http() -> Self {
         Self {
             memory: HTTP_MEMORY,
+            host_memory: HTTP_HOST_MEMORY,
             table_elements: TABLE_ELEMENTS,
             stack: STACK,
             handles: HTTP_HANDLES,
@@ -138,8 +153,14 @@ const NONE: &str = "none";
 pub const KEYS: &[Key] = &[
     Key {
         key: "memory",
-        reason: "All linear memories of one instance. Growth past it fails inside the guest.",
+        reason: "All linear memories, garbage-collected heaps and tables of one instance. Growth past it fails inside the guest.",
         slot: Slot::Size(|limits| &mut limits.memory),
+    },
+    Key {
+        key: "host-memory",
+        reason: "What the host keeps for one instance: header fields, requests, what is written to streams and not read. \
+                 More ends the guest as out of memory.",
+        slot: Slot::Size(|limits| &mut limits.host_memory),
     },
     Key {
         key: "table-elements",
@@ -345,6 +366,7 @@ mod tests {
         let time = Duration::from_millis(7);
         let expected = Limits {
             memory: 7_000,
+            host_memory: 7_000,
             table_elements: 7,
             stack: STACK,
             handles: 7,

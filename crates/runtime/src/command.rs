@@ -104,7 +104,7 @@ pub async fn run(
             run_module(engine, module, authority, session).await
         }
         Code::Component(component) => {
-            let store = Host::new(authority, &Current::of(&invocation), Stdio::Inherit, arguments)
+            let store = Host::new(engine, authority, &Current::of(&invocation), Stdio::Inherit, arguments)
                 .and_then(|host| host.into_store(engine))
                 .map_err(StartError::Engine)?;
             let session = Session::new(engine, store, invocation, profiler, observation);

@@ -8,6 +8,7 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Budget;
 use crate::compile::Compiler;
 use crate::host::{self, Host};
 use crate::meter::TICK;
@@ -49,19 +50,21 @@ pub struct EngineOptions {
     pub stack: usize,
     /// Whether a trap also takes a picture of the guest's memory.
     pub coredump: bool,
+    /// Bytes that all guests together may hold; `None` bounds each by its own limits alone.
+    pub memory: Option<u64>,
 }
 
 impl EngineOptions {
     /// For one command in a process of its own.
     #[must_use]
     pub fn command() -> Self {
-        Self { pool: None, fuel: false, stack: DEFAULT_STACK, coredump: false }
+        Self { pool: None, fuel: false, stack: DEFAULT_STACK, coredump: false, memory: None }
     }
 
     /// For a server that runs at most `instances` at once.
     #[must_use]
     pub fn server(instances: u32) -> Self {
-        Self { pool: Some(instances), fuel: false, stack: DEFAULT_STACK, coredump: false }
+        Self { pool: Some(instances), fuel: false, stack: DEFAULT_STACK, coredump: false, memory: None }
     }
 }
 
@@ -89,6 +92,7 @@ struct Inner {
     /// Made when the first component of a server is linked: a process that runs one command never needs it.
     linker: OnceLock<Linker<Host>>,
     ticker: Arc<Ticker>,
+    budget: Budget,
 }
 
 impl Engine {
@@ -98,14 +102,21 @@ impl Engine {
     /// [`EngineError::Settings`] when this machine cannot run it so.
     pub fn new(options: EngineOptions, compiler: Compiler) -> Result<Self, EngineError> {
         let wasm = wasmtime::Engine::new(&config(options)).map_err(EngineError::Settings)?;
-        let ticker = Arc::new(Ticker::default());
-        Ok(Self { inner: Arc::new(Inner { wasm, options, compiler, linker: OnceLock::new(), ticker }) })
+        let budget = Budget::new(options.memory);
+        let inner = Inner { wasm, options, compiler, linker: OnceLock::new(), ticker: Arc::default(), budget };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The settings that it was made with.
     #[must_use]
     pub fn options(&self) -> EngineOptions {
         self.inner.options
+    }
+
+    /// What all guests together may hold.
+    #[must_use]
+    pub fn budget(&self) -> &Budget {
+        &self.inner.budget
     }
 
     pub(crate) fn compiler(&self) -> &Compiler {

@@ -89,7 +89,7 @@ pub async fn invoke(
         Code::Component(component) => {
             let export = ComponentExport::find(engine, component, call.name)?;
             let parameters = call.arguments::<component::Val>(&export.parameters, &export.signature())?;
-            let store = Host::new(authority, &Current::of(&invocation), Stdio::Inherit, arguments)
+            let store = Host::new(engine, authority, &Current::of(&invocation), Stdio::Inherit, arguments)
                 .and_then(|host| host.into_store(engine))
                 .map_err(StartError::Engine)?;
             let session = Session::new(engine, store, invocation, profiler, observation);

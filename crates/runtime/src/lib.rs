@@ -5,6 +5,7 @@
 //! [`Outcome`] and what it cost.
 
 mod authority;
+mod budget;
 pub mod cache;
 pub mod command;
 pub mod compile;
@@ -15,6 +16,7 @@ mod host;
 pub mod http;
 mod invocation;
 pub mod invoke;
+mod limiter;
 mod log;
 mod meter;
 mod module;
@@ -25,6 +27,7 @@ mod stack;
 mod trap;
 
 pub use authority::{Authority, AuthorityError, Resolution};
+pub use budget::Budget;
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use invocation::{Observer, Record, Refusal};
 pub use log::{GuestLog, LogLevel, LogStream};

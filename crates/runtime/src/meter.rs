@@ -13,10 +13,9 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use coracle_package::limit::Limits;
-use wasmtime::{ResourceLimiter, UpdateDeadline};
+use wasmtime::UpdateDeadline;
 
 use crate::current::Current;
-use crate::invocation::Invocation;
 
 /// How often a running guest is interrupted to be checked and to yield.
 ///
@@ -49,6 +48,8 @@ pub(crate) enum Exhausted {
     Cpu,
     #[error("the guest took longer than its wall time")]
     Wall,
+    #[error("the host keeps too much for the guest: header fields, requests, open streams")]
+    Buffers,
 }
 
 impl Meter {
@@ -102,12 +103,22 @@ impl Meter {
         now.saturating_sub(began) / self.share.load(Relaxed)
     }
 
+    /// So much memory is held now, in bytes.
+    pub(crate) fn note_memory(&self, bytes: u64) {
+        self.memory_peak.fetch_max(bytes, Relaxed);
+    }
+
+    /// More memory was wanted, and denied.
+    pub(crate) fn note_denied(&self) {
+        self.memory_denied.store(true, Relaxed);
+    }
+
     /// The most linear memory and table space held at one time, in bytes.
     pub(crate) fn memory_peak(&self) -> u64 {
         self.memory_peak.load(Relaxed)
     }
 
-    /// Whether growth past the limit was denied at any time.
+    /// Whether more was denied at any time.
     pub(crate) fn memory_denied(&self) -> bool {
         self.memory_denied.load(Relaxed)
     }
@@ -192,72 +203,4 @@ pub(crate) fn thread_time() -> u64 {
 pub(crate) fn thread_time() -> u64 {
     static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
     u64::try_from(START.elapsed().as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Bounds the linear memories and tables of one store. Growth past a limit fails in the guest, as the core specification
-/// has it (`memory.grow` returns -1); the meter notes it, so that a guest that dies of it is told apart from other traps.
-pub(crate) struct Limiter {
-    current: Arc<Current>,
-    memory_limit: u64,
-    table_limit: u64,
-    instance_limit: usize,
-    /// Bytes of all linear memories of the store.
-    memory: u64,
-    /// Elements of all tables of the store.
-    elements: u64,
-}
-
-impl Limiter {
-    /// An instance that is used again holds from the start what it held before.
-    pub(crate) fn begin(&self, invocation: &Invocation) {
-        invocation.meter.memory_peak.fetch_max(self.memory, Relaxed);
-    }
-
-    pub(crate) fn new(current: Arc<Current>, limits: &Limits) -> Self {
-        Self {
-            current,
-            memory_limit: limits.memory,
-            table_limit: limits.table_elements,
-            instance_limit: usize::try_from(limits.instances).unwrap_or(usize::MAX),
-            memory: 0,
-            elements: 0,
-        }
-    }
-}
-
-impl ResourceLimiter for Limiter {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let total = self.memory.saturating_add(desired.saturating_sub(current) as u64);
-        let allowed = total <= self.memory_limit;
-        if allowed {
-            self.memory = total;
-            self.current.each(|call| _ = call.meter.memory_peak.fetch_max(total, Relaxed));
-        } else {
-            self.current.each(|call| call.meter.memory_denied.store(true, Relaxed));
-        }
-        Ok(allowed)
-    }
-
-    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let total = self.elements.saturating_add(desired.saturating_sub(current) as u64);
-        let allowed = total <= self.table_limit;
-        if allowed {
-            self.elements = total;
-        } else {
-            self.current.each(|call| call.meter.memory_denied.store(true, Relaxed));
-        }
-        Ok(allowed)
-    }
-
-    fn instances(&self) -> usize {
-        self.instance_limit
-    }
-
-    fn tables(&self) -> usize {
-        self.instance_limit
-    }
-
-    fn memories(&self) -> usize {
-        self.instance_limit
-    }
 }

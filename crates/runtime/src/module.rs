@@ -11,7 +11,8 @@ use crate::current::Current;
 use crate::engine::Engine;
 use crate::host::{self, Network, Stdio};
 use crate::invocation::{Invocation, Refusal};
-use crate::meter::{EPOCHS_PER_SLICE, Limiter, go_on};
+use crate::limiter::Limiter;
+use crate::meter::{EPOCHS_PER_SLICE, go_on};
 
 /// The module that preview 1 is imported from.
 const PREVIEW1: &str = "wasi_snapshot_preview1";
@@ -43,7 +44,7 @@ impl Preview1 {
         let current = Current::of(invocation);
         let network = Arc::new(Network::new(Arc::clone(authority), Arc::clone(&current)));
         let wasi = host::wasi(authority, &current, &network, Stdio::Inherit, arguments)?.build_p1();
-        let limiter = Limiter::new(Arc::clone(&current), limits);
+        let limiter = Limiter::new(Arc::clone(&current), limits, engine.budget())?;
         let mut store = Store::new(engine.wasm(), Self { wasi, limiter, current });
         store.limiter(|state| &mut state.limiter);
         store.set_epoch_deadline(EPOCHS_PER_SLICE);

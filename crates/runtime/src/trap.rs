@@ -4,6 +4,7 @@ use wasmtime::Trap;
 use wasmtime_wasi::I32Exit;
 
 use crate::invocation::Invocation;
+use crate::limiter::NoRoom;
 use crate::meter::Exhausted;
 use crate::outcome::{Outcome, TrapKind};
 use crate::stack::CallStack;
@@ -14,7 +15,11 @@ pub(crate) fn classify(error: &wasmtime::Error, invocation: &Invocation) -> Outc
         return match exhausted {
             Exhausted::Cpu => Outcome::CpuDeadline,
             Exhausted::Wall => Outcome::WallDeadline,
+            Exhausted::Buffers => Outcome::OutOfMemory,
         };
+    }
+    if error.is::<NoRoom>() {
+        return Outcome::Overload;
     }
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
         return if exit.0 == 0 { Outcome::Ok } else { Outcome::GuestError };

@@ -25,6 +25,16 @@ use crate::tls::TlsFiles;
 /// Reason: Kubernetes kills 30 s after it asked; most requests take far less.
 pub const DRAIN: Duration = Duration::from_secs(25);
 
+/// The part of the memory that this process may have which guests may hold together: one in so many.
+///
+/// Reason: the rest is for connections, compiled code, a compiler at work beside the server, and the system.
+pub(crate) const MEMORY_PART: u64 = 2;
+
+/// What guests may hold together where the system does not say how much memory there is, in bytes.
+///
+/// Reason: what a small machine can spare.
+pub(crate) const MEMORY_UNKNOWN: u64 = 2 << 30;
+
 /// The start of the name of an environment variable that sets a variable of the manifest: `CORACLE_VAR_CURRENCY` sets
 /// `currency`.
 pub const VARIABLE_PREFIX: &str = "CORACLE_VAR_";
@@ -98,6 +108,9 @@ pub struct Config {
     pub max_connections: usize,
     /// Invocations at one time.
     pub max_invocations: u32,
+    /// Bytes that all guests together may hold. Growth past it fails in the guest that grows; before it is reached, no
+    /// more requests are let in.
+    pub memory: u64,
     /// Time limits of connections.
     pub timeouts: Timeouts,
 }
@@ -120,6 +133,7 @@ impl Config {
             progress: Arc::new(()),
             max_connections: MAX_CONNECTIONS,
             max_invocations: MAX_INVOCATIONS,
+            memory: coracle_daemon::memory::available().map_or(MEMORY_UNKNOWN, |memory| memory / MEMORY_PART),
             timeouts: Timeouts::default(),
         }
     }

@@ -1,10 +1,12 @@
 //! What the server counts, by Prometheus's conventions, under the prefix `coracle_`.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use coracle_daemon::metrics::{Counter, EncodeLabelSet, Family, Gauge, Histogram, Metrics as Registry};
-use coracle_runtime::{Outcome, Record};
+use coracle_daemon::metrics::{Collector, Counter, EncodeLabelSet, Family, Gauge, Histogram, Metrics as Registry};
+use coracle_daemon::metrics::{DescriptorEncoder, Unit, write_gauge};
+use coracle_runtime::{Budget, Outcome, Record};
 use http::StatusCode;
 
 /// The metrics of a server. Clones are the same.
@@ -70,6 +72,11 @@ impl Metrics {
         }
     }
 
+    /// Shows the memory of all guests.
+    pub(crate) fn watch(&self, budget: &Budget) {
+        self.registry.register_collector(GuestMemory(budget.clone()));
+    }
+
     /// Counts a request; none: its client left before it was answered.
     pub(crate) fn request(&self, status: Option<StatusCode>) {
         let class = status.map_or(5, |status| usize::from(status.as_u16() / 100).clamp(1, 5) - 1);
@@ -119,6 +126,21 @@ impl ComponentMetrics {
         }
         if record.dropped_log_lines > 0 {
             self.dropped_lines.inc_by(record.dropped_log_lines);
+        }
+    }
+}
+
+/// The memory of all guests, read when it is asked for.
+#[derive(Debug)]
+struct GuestMemory(Budget);
+
+impl Collector for GuestMemory {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut bytes = |name, help, value| write_gauge(&mut encoder, name, help, Some(&Unit::Bytes), value);
+        bytes("guest_memory", "Memory that all guests together hold", self.0.used())?;
+        match self.0.limit() {
+            Some(limit) => bytes("guest_memory_limit", "Memory that all guests together may hold", limit),
+            None => Ok(()),
         }
     }
 }

@@ -19,6 +19,13 @@ pub fn limits() -> Table {
             "connections open at one time; others wait in the kernel",
         ),
         count("--max-invocations", admit::MAX_INVOCATIONS, "invocations at one time"),
+        key(
+            "--memory-budget",
+            "size",
+            format!("1/{} of the memory that the process may have", config::MEMORY_PART),
+            "bytes",
+            "what all guests together may hold; growth past it fails in the guest that grows",
+        ),
         count(
             "invocations that wait",
             admit::MAX_WAITING,

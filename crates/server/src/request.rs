@@ -91,7 +91,9 @@ async fn admit(server: &Server, component: &Component, request: &Request<Incomin
     }
     let enter = async {
         let own = component.gate.enter().await?;
-        Ok([own, server.gate.enter().await?])
+        let all = server.gate.enter().await?;
+        // What is left is for guests that are inside already.
+        if server.memory.is_short() { Err(crate::admit::Overload) } else { Ok([own, all]) }
     };
     enter.await.map_err(|_: crate::admit::Overload| {
         component.metrics.shed.inc();

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use arc_swap::ArcSwap;
 use coracle_daemon::drain::Drain;
 use coracle_daemon::signal::{Reload, Shutdown};
-use coracle_runtime::{Engine, EngineOptions};
+use coracle_runtime::{Budget, Engine, EngineOptions};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +27,8 @@ use crate::watch::Watcher;
 pub(crate) struct Server {
     pub(crate) app: ArcSwap<App>,
     pub(crate) gate: Gate,
+    /// What all guests together may hold.
+    pub(crate) memory: Budget,
     pub(crate) trusted: TrustedProxies,
     pub(crate) metrics: Metrics,
     pub(crate) timeouts: Timeouts,
@@ -95,7 +97,9 @@ impl Bound {
     /// [`ServerError`]: everything that is wrong with the configuration at once, before anything listens.
     pub async fn new(config: Config) -> Result<Self, ServerError> {
         let metrics = Metrics::new();
-        let engine = Engine::new(EngineOptions::server(config.max_invocations), config.compiler.clone())?;
+        let options = EngineOptions { memory: Some(config.memory), ..EngineOptions::server(config.max_invocations) };
+        let engine = Engine::new(options, config.compiler.clone())?;
+        metrics.watch(engine.budget());
         let builder = Builder { engine, metrics: metrics.clone(), config };
         let config = &builder.config;
 
@@ -123,6 +127,7 @@ impl Bound {
         let server = Server {
             app: ArcSwap::from_pointee(app),
             gate: Gate::new(config.max_invocations, MAX_WAITING, MAX_WAIT),
+            memory: builder.engine.budget().clone(),
             trusted: config.trusted_proxies.clone().into(),
             metrics,
             timeouts: config.timeouts,

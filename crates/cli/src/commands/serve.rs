@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use coracle_daemon::log::{self, Filter, Format, Sink};
 use coracle_daemon::{files, signal};
 use coracle_package::grant::{Grants, VariableValue};
-use coracle_package::unit::parse_duration;
+use coracle_package::unit::{parse_duration, parse_size};
 use coracle_runtime::cache::Cache;
 use coracle_server::{Bound, Config, DRAIN, Report, ServerError, Source, TlsFiles};
 
@@ -72,6 +72,9 @@ pub(crate) struct Arguments {
     /// Invocations at one time
     #[arg(long, value_name = "COUNT", default_value_t = coracle_server::admit::MAX_INVOCATIONS)]
     max_invocations: u32,
+    /// Memory that all guests together may hold, such as `4GiB` [default: half of what this process may have]
+    #[arg(long, value_name = "SIZE")]
+    memory_budget: Option<String>,
     /// Connections at one time
     #[arg(long, value_name = "COUNT", default_value_t = coracle_server::listener::MAX_CONNECTIONS)]
     max_connections: usize,
@@ -119,10 +122,12 @@ fn read(arguments: &Arguments, environment: &Environment) -> Result<Config, Fail
     let drain = arguments.drain.as_deref().map(|text| faults.keep("--drain", parse_duration(text)));
     let proxies = arguments.trusted_proxy.iter().filter_map(|text| faults.keep("--trusted-proxy", network(text)));
     let trusted_proxies = proxies.collect();
+    let memory = arguments.memory_budget.as_deref().and_then(|text| faults.keep("--memory-budget", parse_size(text)));
     faults.into_result()?;
 
     let (source, variables) = source(&arguments.path, grants)?;
     let tls = arguments.tls_cert.clone().zip(arguments.tls_key.clone());
+    let base = base(source, arguments.addr, environment);
     Ok(Config {
         variables,
         admin_address: arguments.admin_addr,
@@ -132,7 +137,8 @@ fn read(arguments: &Arguments, environment: &Environment) -> Result<Config, Fail
         trusted_proxies,
         max_connections: arguments.max_connections,
         max_invocations: arguments.max_invocations,
-        ..base(source, arguments.addr, environment)
+        memory: memory.unwrap_or(base.memory),
+        ..base
     })
 }
 

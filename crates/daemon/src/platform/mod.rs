@@ -18,12 +18,12 @@ pub(crate) use plain::{Reload, Terminate, raise_open_files};
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub(crate) use linux::usage;
+pub(crate) use linux::{memory, usage};
 
 #[cfg(not(target_os = "linux"))]
 mod no_usage;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use no_usage::usage;
+pub(crate) use no_usage::{memory, usage};
 
 /// What the process uses.
 #[derive(Clone, Copy, Debug)]

@@ -3,6 +3,7 @@
 //! Linking is wide and authority is narrow: every WASI interface is there in 0.2 and 0.3, because toolchains import more
 //! than their programs use, and none of them gives anything that the [`Authority`] does not hold.
 
+mod buffers;
 mod config;
 mod files;
 mod folders;
@@ -28,7 +29,8 @@ use crate::authority::Authority;
 use crate::current::Current;
 use crate::engine::Engine;
 use crate::invocation::Invocation;
-use crate::meter::{EPOCHS_PER_SLICE, Limiter, go_on};
+use crate::limiter::{Limiter, NoRoom};
+use crate::meter::{EPOCHS_PER_SLICE, Exhausted, go_on};
 
 use inherit::Inherited;
 pub(crate) use network::Network;
@@ -60,8 +62,9 @@ impl Host {
     /// The state for what `current` names.
     ///
     /// # Errors
-    /// When a granted folder cannot be opened.
+    /// When a granted folder cannot be opened, or the memory of all guests is used up.
     pub(crate) fn new(
+        engine: &Engine,
         authority: &Arc<Authority>,
         current: &Arc<Current>,
         stdio: Stdio,
@@ -77,7 +80,7 @@ impl Host {
             table,
             http,
             outbound: Outbound::new(network),
-            limiter: Limiter::new(Arc::clone(current), &authority.limits),
+            limiter: Limiter::new(Arc::clone(current), &authority.limits, engine.budget())?,
             held: Arc::default(),
             authority: Arc::clone(authority),
             current: Arc::clone(current),
@@ -96,14 +99,25 @@ impl Host {
         self.current.add(Arc::clone(invocation));
     }
 
+    /// Counts what the host keeps for the guest.
+    fn weigh(&mut self) -> Result<(), Exhausted> {
+        self.limiter.keep(buffers::held(&mut self.table))
+    }
+
+    /// Why there is no instance: `error`, unless it comes of what other guests hold.
+    pub(crate) fn not_begun(&self, error: wasmtime::Error) -> wasmtime::Error {
+        if self.limiter.is_short() { NoRoom.into() } else { error }
+    }
+
     /// A store around this state, with its limits in force.
     pub(crate) fn into_store(self, engine: &Engine) -> wasmtime::Result<wasmtime::Store<Self>> {
         let limits = self.authority.limits.clone();
         let mut store = wasmtime::Store::new(engine.wasm(), self);
         store.limiter(|host| &mut host.limiter);
         store.set_epoch_deadline(EPOCHS_PER_SLICE);
-        store.epoch_deadline_callback(|store| {
+        store.epoch_deadline_callback(|mut store| {
             store.data().current.check()?;
+            store.data_mut().weigh()?;
             Ok(go_on())
         });
         store.set_hostcall_fuel(bytes(limits.call_bytes));
@@ -119,6 +133,11 @@ impl Host {
 fn bytes(limit: u64) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
+
+/// Random bytes that a guest may ask for in one call; one that wants more traps.
+///
+/// Reason: keys and seeds take dozens; they are made in the host's memory, for milliseconds in which nobody interrupts it.
+const RANDOM_BYTES: u64 = 4 << 20;
 
 /// The longest name, in bytes, that is kept of something a guest asked for: a refusal needs no more to be recognised.
 const MAX_NAME: usize = 256;
@@ -137,6 +156,7 @@ pub(crate) fn wasi(
     arguments: &[String],
 ) -> wasmtime::Result<WasiCtxBuilder> {
     let mut wasi = WasiCtxBuilder::new();
+    wasi.max_random_size(RANDOM_BYTES);
     match stdio {
         Stdio::Log => {
             let longest = bytes(authority.limits.log_line);

@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::Network;
+use super::buffers::UNREAD_BODY;
 use crate::invocation::Refusal;
 
 /// W3C Trace Context, section 3.2.
@@ -33,6 +34,14 @@ impl Outbound {
 }
 
 impl WasiHttpHooks for Outbound {
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        UNREAD_BODY
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        UNREAD_BODY
+    }
+
     fn send_request(
         &mut self,
         mut request: http::Request<WasiBody>,

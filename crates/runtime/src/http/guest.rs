@@ -106,12 +106,13 @@ async fn answer_request(
 
 /// A fresh instance, which works for `current`.
 pub(super) async fn instantiate(function: &Inner, current: &Arc<Current>) -> wasmtime::Result<Instance> {
-    let host = Host::new(&function.authority, current, Stdio::Log, &[])?;
+    let host = Host::new(&function.engine, &function.authority, current, Stdio::Log, &[])?;
     let mut store = host.into_store(&function.engine)?;
     let exports = match &function.handler {
-        Handler::P2(handler) => Exports::P2(handler.instantiate_async(&mut store).await?),
-        Handler::P3(handler) => Exports::P3(handler.instantiate_async(&mut store).await?),
+        Handler::P2(handler) => handler.instantiate_async(&mut store).await.map(Exports::P2),
+        Handler::P3(handler) => handler.instantiate_async(&mut store).await.map(Exports::P3),
     };
+    let exports = exports.map_err(|error| store.data().not_begun(error))?;
     Ok(Instance { store, exports, served: 0 })
 }
 

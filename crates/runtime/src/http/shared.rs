@@ -175,9 +175,11 @@ impl Driver {
         let deadline = first.job.invocation.meter.wall_deadline();
         let first = self.open(first)?;
         let instantiated = async {
-            let host = Host::new(&self.function.authority, &self.current, Stdio::Log, &[])?;
-            let mut store = host.into_store(&self.function.engine)?;
-            let service = shared.service.instantiate_async(&mut store).await?;
+            let Inner { engine, authority, .. } = &*self.function;
+            let host = Host::new(engine, authority, &self.current, Stdio::Log, &[])?;
+            let mut store = host.into_store(engine)?;
+            let service = shared.service.instantiate_async(&mut store).await;
+            let service = service.map_err(|error| store.data().not_begun(error))?;
             Ok::<_, wasmtime::Error>((store, service))
         };
         let (mut store, service) = tokio::select! {

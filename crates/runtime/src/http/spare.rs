@@ -66,7 +66,8 @@ impl Inner {
     pub(super) fn keep(self: &Arc<Self>, mut instance: Instance) {
         instance.served += 1;
         let Reuse::Spare(spare) = &self.reuse else { return };
-        if instance.served >= spare.reuse.invocations.get() {
+        // Where memory is short, guests at work need it more than one that waits.
+        if instance.served >= spare.reuse.invocations.get() || self.engine.budget().is_short() {
             return;
         }
         spare.lock().push((Instant::now(), instance));

@@ -1,0 +1,67 @@
+//! Guests that are asked without a server between.
+
+#![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
+#![allow(clippy::unwrap_used, reason = "a helper of tests fails the test that called it")]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use coracle_package::grant::Grants;
+use coracle_package::limit::Limits;
+use coracle_runtime::compile::{self, Compiler};
+use coracle_runtime::http::{Call, Function};
+use coracle_runtime::{Authority, Engine, EngineOptions, GuestLog, Observer, Record, Resolution};
+use http_body_util::{BodyExt, Empty};
+
+/// With so much memory for all guests together.
+pub fn engine(memory: Option<u64>) -> Engine {
+    Engine::new(EngineOptions { memory, ..EngineOptions::server(128) }, Compiler::InProcess).unwrap()
+}
+
+pub fn probe(engine: &Engine, limits: Limits) -> Function {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples/probe-rust/probe-rust.wasm");
+    function(engine, &std::fs::read(path).unwrap(), limits)
+}
+
+/// A component that was granted nothing.
+pub fn function(engine: &Engine, component: &[u8], limits: Limits) -> Function {
+    let code = compile::load(engine, None, component, &()).unwrap();
+    let resolution = Resolution {
+        directory: std::path::Path::new("."),
+        variables: &std::collections::BTreeMap::new(),
+        secrets: &std::collections::BTreeMap::new(),
+        environment: &|_| None,
+        roots: &[],
+    };
+    let authority = Authority::resolve(&Grants::default(), limits, &resolution).unwrap();
+    Function::new(engine, &code, Arc::new(authority), None).unwrap()
+}
+
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Option<Record>>>);
+
+impl Observer for Kept {
+    fn ended(self: Box<Self>, record: Record) {
+        *self.0.lock().unwrap() = Some(record);
+    }
+}
+
+/// Asks for `path` and returns how that ended.
+pub async fn ask(function: &Function, path: &str, logs: Option<Arc<dyn GuestLog>>) -> Record {
+    let kept = Kept::default();
+    let body = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
+    let request = http::Request::builder().uri(path).header("host", "localhost").body(body).unwrap();
+    let call = Call { scheme: http::uri::Scheme::HTTP, traceparent: None, logs, observer: Box::new(kept.clone()) };
+    if let Ok(response) = function.call(request, call).await {
+        // What the guest does after the head of its answer is awaited with its body; a broken one tells in the record.
+        let _ = response.into_body().collect().await;
+    }
+    for _ in 0..1_000 {
+        if let Some(record) = kept.0.lock().unwrap().take() {
+            return record;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the invocation never ended");
+}

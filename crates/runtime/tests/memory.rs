@@ -1,0 +1,100 @@
+//! What guests hold: of their own, of the host's, and all of them together.
+
+mod guests;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use coracle_package::limit::Limits;
+use coracle_runtime::{GuestLog, LogStream, Outcome};
+use guests::{ask, engine, function, probe};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn growth_past_the_memory_of_all_guests_fails_in_the_guest_that_grows() {
+    let engine = engine(Some(64 << 20));
+    let function = probe(&engine, Limits { memory: 256 << 20, ..Limits::http() });
+    let greedy = ask(&function, "/grow", None).await;
+    // The probe tells how far it came, or dies of it.
+    assert!(matches!(greedy.outcome, Outcome::Ok | Outcome::OutOfMemory), "{greedy:?}");
+    assert!(greedy.peak_memory > 32 << 20 && greedy.peak_memory < 64 << 20, "{greedy:?}");
+    assert_eq!(engine.budget().used(), 0, "all is given back");
+    assert!(!engine.budget().is_short());
+    assert_eq!(ask(&function, "/", None).await.outcome, Outcome::Ok);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_room_for_an_instance_the_outcome_is_overload() {
+    // For less than what every instance takes, and for that and not for its memories.
+    for budget in [1 << 10, 300 << 10] {
+        let engine = engine(Some(budget));
+        let record = ask(&probe(&engine, Limits::http()), "/", None).await;
+        assert_eq!(record.outcome, Outcome::Overload, "{record:?}");
+        assert_eq!(engine.budget().used(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_host_keeps_for_a_guest_is_bounded() {
+    let engine = engine(Some(1 << 30));
+    let hoarder = wat::parse_str(include_str!("hoard.wat")).unwrap();
+    let record = ask(&function(&engine, &hoarder, Limits::http()), "/", None).await;
+    assert_eq!(record.outcome, Outcome::OutOfMemory, "{record:?}");
+    assert!(record.detail.as_ref().unwrap().contains("the host keeps too much for the guest"), "{record:?}");
+    assert_eq!(engine.budget().used(), 0);
+    // What the host keeps is part of what all guests hold together.
+    let small = self::engine(Some(16 << 20));
+    let record = ask(&function(&small, &hoarder, Limits::http()), "/", None).await;
+    assert_eq!(record.outcome, Outcome::OutOfMemory, "{record:?}");
+    assert_eq!(small.budget().used(), 0);
+    // With room for it, nothing is wrong with it but that it loops.
+    let limits = Limits { host_memory: 256 << 20, cpu_time: Some(Duration::from_secs(2)), ..Limits::http() };
+    let record = ask(&function(&engine, &hoarder, limits), "/", None).await;
+    assert_eq!(record.outcome, Outcome::CpuDeadline, "{record:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_random_bytes_than_anybody_needs_end_the_guest() {
+    let engine = engine(None);
+    let function = probe(&engine, Limits::http());
+    assert_eq!(ask(&function, "/random?bytes=1000000", None).await.outcome, Outcome::Ok);
+    let record = ask(&function, "/random?bytes=4194305", None).await;
+    assert!(matches!(record.outcome, Outcome::Trap(_)), "{record:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_a_guest_ends_nothing_of_it_stays_charged() {
+    let engine = engine(Some(1 << 30));
+    let limits = Limits { cpu_time: Some(Duration::from_millis(100)), ..Limits::http() };
+    let function = probe(&engine, limits);
+    for path in
+        ["/", "/trap", "/panic", "/spin", "/recurse", "/exit?code=1", "/unfinished", "/silent", "/bytes?count=9"]
+    {
+        ask(&function, path, None).await;
+        assert_eq!(engine.budget().used(), 0, "{path}");
+    }
+    // Its caller leaves.
+    let held = tokio::time::timeout(Duration::from_millis(300), ask(&function, "/sleep?ms=60000", None)).await;
+    assert!(held.is_err());
+    assert_eq!(engine.budget().used(), 0, "cancelled");
+}
+
+/// Host code with a fault, which it has once: while that is cleaned up, what is left of the guest's output comes too.
+#[derive(Default)]
+struct Panics(AtomicBool);
+
+impl GuestLog for Panics {
+    fn line(&self, _: LogStream<'_>, _: &str) {
+        assert!(self.0.swap(true, Relaxed), "on purpose");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_of_the_host_leaves_nothing_charged() {
+    let engine = engine(Some(1 << 30));
+    let function = probe(&engine, Limits::http());
+    let broken = ask(&function, "/stdout?text=x&lines=3", Some(Arc::<Panics>::default())).await;
+    assert_eq!(broken.outcome, Outcome::HostError);
+    assert_eq!(engine.budget().used(), 0);
+    assert_eq!(ask(&function, "/stdout?text=x&lines=3", None).await.outcome, Outcome::Ok);
+}
