@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::CodeKind;
 use super::form::Form;
 use super::size::{self, Excess};
+use super::unroll::unroll;
+use crate::engine::EngineOptions;
 
 /// What is wrong with a component.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,8 +20,13 @@ pub(super) enum Fault {
     Invalid { message: String },
 }
 
-/// Checks and compiles `bytes`.
-pub(super) fn build(engine: &wasmtime::Engine, form: Form, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+/// Checks and compiles `bytes` for an engine with these settings.
+pub(super) fn build(
+    engine: &wasmtime::Engine,
+    options: EngineOptions,
+    form: Form,
+    bytes: &[u8],
+) -> Result<Vec<u8>, Fault> {
     let assembled;
     let binary = match form {
         Form::Binary(_) => bytes,
@@ -29,7 +36,16 @@ pub(super) fn build(engine: &wasmtime::Engine, form: Form, bytes: &[u8]) -> Resu
         }
     };
     size::check(binary).map_err(Fault::Excess)?;
-    let built = match form.kind() {
+    // Fuel counts the instructions as they were written, and who looks into a core dump looks for their places.
+    if options.fuel || options.coredump {
+        return compile(engine, form.kind(), binary);
+    }
+    // What is wrong is told with its place in the component as it is.
+    compile(engine, form.kind(), &unroll(binary)).or_else(|_| compile(engine, form.kind(), binary))
+}
+
+fn compile(engine: &wasmtime::Engine, kind: CodeKind, binary: &[u8]) -> Result<Vec<u8>, Fault> {
+    let built = match kind {
         CodeKind::Module => engine.precompile_module(binary),
         CodeKind::Component => engine.precompile_component(binary),
     };

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `form` | what the bytes are |
 //! | `size` | how much there may be in them |
+//! | `unroll` | short loops, written out several times |
 //! | `build` | checks and compiles them, in whichever process |
 //! | `child`, `worker` | the two sides of compiling in a process of its own |
 //! | `confine` | what that process gives up before it reads them |
@@ -13,6 +14,7 @@ mod child;
 mod confine;
 mod form;
 pub mod size;
+pub mod unroll;
 mod worker;
 
 use std::fmt;
@@ -242,7 +244,7 @@ fn compile(
 /// Has the engine's compiler build the code.
 fn build_with(engine: &Engine, form: Form, bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
     let built = match engine.compiler() {
-        Compiler::InProcess => build::build(engine.wasm(), form, bytes).map_err(Broken::Fault),
+        Compiler::InProcess => build::build(engine.wasm(), engine.options(), form, bytes).map_err(Broken::Fault),
         Compiler::Child { program, arguments } => child::build(program, arguments, engine.options(), form, bytes),
     };
     built.map_err(|broken| match broken {

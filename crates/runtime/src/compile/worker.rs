@@ -40,7 +40,7 @@ fn work(input: &mut impl BufRead) -> io::Result<Result<Vec<u8>, super::build::Fa
     if bytes.len() as u64 != job.bytes {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    Ok(build(engine.wasm(), job.form, &bytes))
+    Ok(build(engine.wasm(), engine.options(), job.form, &bytes))
 }
 
 fn answer(reply: &Reply, code: &[u8]) -> io::Result<()> {

@@ -1,0 +1,237 @@
+use proptest::prelude::*;
+use wasmtime::{Config, Engine, Instance, Module, Store, Val};
+
+use super::*;
+
+fn wasm(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn function_of(body: &str) -> Vec<u8> {
+    wasm(&format!("(module (memory 1) (func (param i32 i32) (local i32 i64) {body}))"))
+}
+
+#[test]
+fn a_loop_that_ends_with_a_condition_gets_a_way_out() {
+    let body = "local.get 0 i32.const 1 i32.sub local.tee 0";
+    let before = function_of(&format!("loop {body} br_if 0 end"));
+    let way_out = format!("{body} i32.eqz br_if 1 ").repeat(MAX_COPIES - 1);
+    assert_eq!(unroll(&before), function_of(&format!("block loop {way_out} {body} br_if 0 end end")));
+}
+
+#[test]
+fn a_loop_that_always_begins_again_needs_none() {
+    let body = "local.get 0 i32.eqz br_if 1 local.get 1 br_if 0";
+    let before = function_of(&format!("block loop {body} br 0 end end"));
+    let bodies = format!("{body} ").repeat(MAX_COPIES);
+    assert_eq!(unroll(&before), function_of(&format!("block loop {bodies} br 0 end end")));
+}
+
+#[test]
+fn branches_that_leave_the_loop_still_lead_to_the_same_place() {
+    let body = |out: [u32; 3]| {
+        let [one, two, three] = out;
+        format!(
+            "local.get 0 br_if {one} block local.get 1 if br {two} end local.get 0 br_if 1 local.get 1 br_if {three} end local.get 0"
+        )
+    };
+    let before = function_of(&format!("block block loop {} br_if 0 end end end", body([1, 3, 2])));
+    let way_out = format!("{} i32.eqz br_if 1 ", body([2, 4, 3])).repeat(7);
+    let after = function_of(&format!("block block block loop {way_out} {} br_if 0 end end end end", body([2, 4, 3])));
+    assert_eq!(unroll(&before), after);
+}
+
+#[test]
+fn other_loops_are_left_alone() {
+    for body in [
+        // With a result, a call, a table of labels, and one that does not begin again at its end.
+        "loop (result i32) local.get 0 br_if 0 i32.const 1 end drop",
+        "loop local.get 0 local.get 1 call 0 local.get 0 br_if 0 end",
+        "block loop local.get 0 br_table 0 1 end end",
+        "loop local.get 0 br_if 0 nop end",
+        "loop block local.get 0 br_if 0 end end",
+    ] {
+        let before = function_of(body);
+        assert_eq!(unroll(&before), before, "{body}");
+    }
+    let before = function_of(&format!("loop {} local.get 0 br_if 0 end", "nop ".repeat(UNROLLED / 2)));
+    assert_eq!(unroll(&before), before, "it is long");
+}
+
+#[test]
+fn only_the_innermost_of_loops_is_written_out() {
+    let inner = "local.get 1 i32.const 1 i32.sub local.tee 1";
+    let before = function_of(&format!("loop loop {inner} br_if 0 end local.get 0 br_if 0 end"));
+    let inner = format!("block loop {} {inner} br_if 0 end end", format!("{inner} i32.eqz br_if 1 ").repeat(7));
+    assert_eq!(unroll(&before), function_of(&format!("loop {inner} local.get 0 br_if 0 end")));
+}
+
+#[test]
+fn code_does_not_grow_without_bound() {
+    let many = "loop local.get 0 local.get 1 i32.add local.tee 0 br_if 0 end ".repeat(10_000);
+    let before = function_of(&many);
+    let after = unroll(&before);
+    assert!(after.len() > before.len() + LEAST_GROWTH / 2);
+    // What stands around a loop is not counted: three bytes for each copy, three for the block.
+    assert!(
+        after.len() < before.len() * (GROWTH + 2) / GROWTH + LEAST_GROWTH * 2,
+        "{} of {}",
+        after.len(),
+        before.len()
+    );
+}
+
+#[test]
+fn modules_inside_components_are_found() {
+    let short = "(func (local i32) loop local.get 0 br_if 0 end)";
+    let text = |body: &str| wasm(&format!("(component (component (core module {body})) (core module {body}))"));
+    let before = text(short);
+    let after = unroll(&before);
+    wasmparser::validate(&after).unwrap();
+    assert!(after.len() > before.len() + 2 * 7 * 5, "{} of {}", after.len(), before.len());
+}
+
+#[test]
+fn what_is_no_module_comes_back_as_it_is() {
+    let whole = function_of("loop local.get 0 br_if 0 end");
+    for broken in [&whole[..whole.len() - 3], b"", b"\0asm", b"\0asm\x0d\0\x01\0\x01\xff\xff\xff\xff\x0f"] {
+        assert_eq!(unroll(broken), broken);
+    }
+    // Two bytes of code behind the last function, which the section counts in.
+    let code = wasm("(module (func (local i32) loop local.get 0 br_if 0 end))");
+    let body = code.len() - code.iter().rposition(|byte| *byte == 0x0a).unwrap() - 2;
+    let mut trailing = code.clone();
+    let size = trailing.len() - body - 1;
+    assert_eq!(usize::from(trailing[size]), body, "the section's size");
+    trailing[size] += 2;
+    trailing.extend([0, 0]);
+    assert_eq!(unroll(&trailing), trailing);
+    assert_ne!(unroll(&code), code);
+}
+
+#[test]
+fn places_that_annotations_name_stay() {
+    let text = "(module (func (local i32) loop local.get 0 br_if 0 end) (@custom \"metadata.code.branch_hint\" \"\"))";
+    let before = wasm(text);
+    assert_eq!(unroll(&before), before);
+}
+
+/// A statement of a random program. Names of labels are how far out they are, taken modulo what there is.
+#[derive(Clone, Debug)]
+enum Statement {
+    /// Mixes a local into another.
+    Mix(u8, u8, i32),
+    /// Writes a local to memory.
+    Store(u8, u8),
+    /// Leaves, or begins again, where a local has this bit.
+    Branch(u8, u8, u8),
+    If(u8, Vec<Statement>, Vec<Statement>),
+    Block(Vec<Statement>),
+    /// A loop, which ends with a condition on a local or always begins again.
+    Loop(u8, bool, Vec<Statement>),
+}
+
+fn statements() -> impl Strategy<Value = Vec<Statement>> {
+    use Statement::{Block, Branch, If, Loop, Mix, Store};
+    let leaf = prop_oneof![
+        4 => (0..4_u8, 0..4_u8, any::<i32>()).prop_map(|(a, b, c)| Mix(a, b, c)),
+        2 => (0..4_u8, 0..4_u8).prop_map(|(a, b)| Store(a, b)),
+        3 => (0..4_u8, 0..8_u8, 0..6_u8).prop_map(|(a, bit, label)| Branch(a, bit, label)),
+    ];
+    let statement = leaf.prop_recursive(5, 60, 6, |inner| {
+        let some = prop::collection::vec(inner, 0..6);
+        prop_oneof![
+            (0..4_u8, some.clone(), some.clone()).prop_map(|(a, then, other)| If(a, then, other)),
+            some.clone().prop_map(Block),
+            (0..4_u8, any::<bool>(), some).prop_map(|(a, always, body)| Loop(a, always, body)),
+        ]
+    });
+    prop::collection::vec(statement, 1..6)
+}
+
+/// Locals 0 to 3 are mixed; 4 counts rounds down, so that every program ends.
+fn write(statements: &[Statement], depth: u32, text: &mut String) {
+    for statement in statements {
+        match statement {
+            Statement::Mix(a, b, c) => {
+                *text += &format!(
+                    "local.get {a} i32.const {c} i32.mul local.get {b} i32.const 7 i32.rotl i32.xor local.set {a}\n"
+                );
+            }
+            Statement::Store(a, b) => {
+                *text += &format!("local.get {a} i32.const 1023 i32.and local.get {b} i32.store offset=16\n");
+            }
+            Statement::Branch(a, bit, label) => {
+                *text += &format!(
+                    "local.get {a} i32.const {} i32.and br_if {}\n",
+                    1 << bit,
+                    u32::from(*label) % (depth + 1)
+                );
+            }
+            Statement::If(a, then, other) => {
+                *text += &format!("local.get {a} if\n");
+                write(then, depth + 1, text);
+                *text += "else\n";
+                write(other, depth + 1, text);
+                *text += "end\n";
+            }
+            Statement::Block(inner) => {
+                *text += "block\n";
+                write(inner, depth + 1, text);
+                *text += "end\n";
+            }
+            Statement::Loop(a, always, inner) => {
+                // Out of all when the rounds are used up: label `depth + 1` is the function's, seen from the loop.
+                *text += &format!(
+                    "loop\nlocal.get 4 i32.eqz br_if {}\nlocal.get 4 i32.const 1 i32.sub local.set 4\n",
+                    depth + 1
+                );
+                write(inner, depth + 1, text);
+                *text += &match always {
+                    true => "br 0\nend\n".to_owned(),
+                    false => format!("local.get {a} i32.const 3 i32.and br_if 0\nend\n"),
+                };
+            }
+        }
+    }
+}
+
+fn program(statements: &[Statement]) -> Vec<u8> {
+    let mut text = "(module (memory (export \"memory\") 1) (global (export \"rounds\") (mut i32) (i32.const 0))\n\
+        (func $body (param i32 i32 i32 i32 i32) (result i32) (local i32)\nblock\n"
+        .to_owned();
+    write(statements, 0, &mut text);
+    text += "end\n\
+        local.get 4 global.set 0\n\
+        local.get 0 local.get 1 i32.xor local.get 2 i32.add local.get 3 i32.xor)\n(export \"body\" (func $body)))";
+    wasm(&text)
+}
+
+/// What a program computes: its result, the rounds that are left, its memory.
+fn run(engine: &Engine, binary: &[u8], seed: i32) -> (i32, i32, Vec<u8>) {
+    let module = Module::new(engine, binary).unwrap();
+    let mut store = Store::new(engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let body = instance.get_typed_func::<(i32, i32, i32, i32, i32), i32>(&mut store, "body").unwrap();
+    let result = body.call(&mut store, (seed, seed.wrapping_mul(31), !seed, 5, 1_000)).unwrap();
+    let rounds = match instance.get_global(&mut store, "rounds").unwrap().get(&mut store) {
+        Val::I32(rounds) => rounds,
+        other => panic!("{other:?}"),
+    };
+    let memory = instance.get_memory(&mut store, "memory").unwrap().data(&store)[..2_048].to_vec();
+    (result, rounds, memory)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    /// Reason: no program may tell whether its loops were written out.
+    #[test]
+    fn a_program_computes_the_same(statements in statements(), seed: i32) {
+        let engine = Engine::new(&Config::new()).unwrap();
+        let before = program(&statements);
+        let after = unroll(&before);
+        wasmparser::validate(&after).unwrap();
+        prop_assert_eq!(run(&engine, &before, seed), run(&engine, &after, seed));
+    }
+}
