@@ -11,14 +11,18 @@
 //! leaving
 //! ```
 //!
-//! The steps run in a folder of their own that begins as a copy of `guests/`. `[..]` in an expected line stands for any
+//! The steps run in a folder of their own that begins as a copy of `guests/`. For each world in `guests/compose/` there is a
+//! component of it, `NAME.wit` beside `NAME.wasm`, whose code does nothing. `[..]` in an expected line stands for any
 //! text. `UPDATE=1` writes what came of the steps into the files; look at what it changed.
 
 mod case;
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use case::Case;
+use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
+use wit_parser::{ManglingAndAbi, Resolve};
 
 /// Fewer cases than this would mean that some have been lost.
 const LEAST: usize = 30;
@@ -41,6 +45,9 @@ fn check(path: &Path, folder: &Path, cache: &Path, update: bool) -> Option<Strin
     let case = Case::parse(&text).unwrap_or_else(|why| panic!("{name}: {why}"));
     let place = tempfile::tempdir().expect("a folder for a case");
     copy(&folder.join("guests"), place.path());
+    for (name, component) in COMPONENTS.iter() {
+        std::fs::write(place.path().join("compose").join(name), component).expect("a writable folder");
+    }
     let came: Case = case.run(place.path(), cache);
     if case.matches(&came) {
         return None;
@@ -67,4 +74,23 @@ fn copy(from: &Path, to: &Path) {
             std::fs::copy(&path, to).expect("a guest that can be copied");
         }
     }
+}
+
+/// The components of the worlds in `guests/compose/`, by file name.
+static COMPONENTS: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
+    let worlds = support::files(&support::root().join("tests/golden/guests/compose"), "wit");
+    worlds.iter().map(|path| (format!("{}.wasm", path.file_stem().unwrap().display()), component(path))).collect()
+});
+
+/// A component of the one world in a WIT file.
+fn component(wit: &Path) -> Vec<u8> {
+    let mut resolve = Resolve::default();
+    let package = match resolve.push_path(wit) {
+        Ok((package, _)) => package,
+        Err(error) => panic!("{}", resolve.render_error(&error)),
+    };
+    let world = resolve.select_world(&[package], None).expect("one world");
+    let mut module = dummy_module(&resolve, world, ManglingAndAbi::Standard32);
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("a module with its world");
+    ComponentEncoder::default().module(&module).and_then(|mut encoder| encoder.encode()).expect("a component")
 }

@@ -64,7 +64,7 @@ pub(crate) fn manifest_failure(faults: &coracle_package::fault::Faults) -> Failu
             0 => file.to_string(),
             line => format!("{file}:{line}:{}", fault.column),
         }),
-        details: Vec::new(),
+        details: fault.details.clone(),
         hints: fault.hint.iter().cloned().collect(),
     };
     Failure { exit: crate::error::Exit::BadData, faults: faults.faults.iter().map(fault).collect() }
@@ -74,4 +74,10 @@ pub(crate) fn manifest_failure(faults: &coracle_package::fault::Faults) -> Failu
 pub(crate) fn wit_failure(error: &WitError, path: &Path) -> Failure {
     let place = error.place.clone().unwrap_or_else(|| path.display().to_string());
     error.excerpt.iter().fold(Failure::bad_data(error).at(place), Failure::detail)
+}
+
+/// The fault of something that a manifest says, at `place`.
+pub(crate) fn syntax_failure(error: coracle_package::fault::SyntaxError, place: impl std::fmt::Display) -> Failure {
+    let failure = error.details.iter().fold(Failure::bad_data(&error).at(place), Failure::detail);
+    error.hint.into_iter().fold(failure, Failure::hint)
 }

@@ -110,16 +110,17 @@ impl<'t> Check<'t> {
         let more = self.found.len().saturating_sub(MOST_FAULTS);
         let found = std::mem::take(&mut self.found).into_iter().take(MOST_FAULTS);
         let mut faults: Vec<Fault> = found
-            .map(|(offset, SyntaxError { message, hint })| Fault {
+            .map(|(offset, SyntaxError { message, details, hint })| Fault {
                 line: self.line(offset),
                 column: self.column(offset),
                 message,
+                details,
                 hint,
             })
             .collect();
         if more > 0 {
             let message = format!("the file has {more} more faults");
-            faults.push(Fault { line: 0, column: 0, message, hint: None });
+            faults.push(Fault { line: 0, column: 0, message, details: Vec::new(), hint: None });
         }
         faults
     }

@@ -20,7 +20,7 @@ pub const FILE_BYTES: usize = 1 << 20;
 pub fn read(file: &Path, noun: &str, missing: &str) -> Result<String, Faults> {
     let refuse = |line, column, message: String, hint: Option<&str>| Faults {
         file: file.to_owned(),
-        faults: vec![Fault { line, column, message, hint: hint.map(str::to_owned) }],
+        faults: vec![Fault { line, column, message, details: Vec::new(), hint: hint.map(str::to_owned) }],
     };
     let bytes = read_bounded(file).map_err(|error| {
         let absent = error.kind() == std::io::ErrorKind::NotFound;
@@ -55,7 +55,7 @@ pub fn parse<T>(
     if text.len() > FILE_BYTES {
         let limit = crate::unit::format_size(FILE_BYTES as u64);
         let message = format!("the {noun} is larger than {limit}");
-        return Err(refuse(vec![Fault { line: 0, column: 0, message, hint: None }]));
+        return Err(refuse(vec![Fault { line: 0, column: 0, message, details: Vec::new(), hint: None }]));
     }
     let mut check = Check::new(text);
     let (document, errors) = DeTable::parse_recoverable(text);

@@ -12,6 +12,8 @@ pub struct Fault {
     pub column: u32,
     /// What is wrong, in one sentence without a full stop.
     pub message: String,
+    /// More lines: each piece of it.
+    pub details: Vec<String>,
     /// What to do about it, where that is known.
     pub hint: Option<String>,
 }
@@ -25,7 +27,7 @@ pub struct Faults {
     pub faults: Vec<Fault>,
 }
 
-/// Renders one line `file:line:column: message` for each fault, followed by its hint on a line of its own.
+/// Renders one line `file:line:column: message` for each fault, followed by its details and its hint, each on a line of its own.
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, fault) in self.faults.iter().enumerate() {
@@ -37,6 +39,7 @@ impl fmt::Display for Faults {
                 write!(f, "{}:{}:", fault.line, fault.column)?;
             }
             write!(f, " {}", fault.message)?;
+            fault.details.iter().try_for_each(|line| write!(f, "\n  {line}"))?;
             if let Some(hint) = &fault.hint {
                 write!(f, "\n  hint: {hint}")?;
             }
@@ -53,6 +56,8 @@ impl std::error::Error for Faults {}
 pub struct SyntaxError {
     /// What is wrong, in one sentence without a full stop.
     pub message: String,
+    /// More lines: each piece of it.
+    pub details: Vec<String>,
     /// What to do about it, where that is known.
     pub hint: Option<String>,
 }
@@ -60,7 +65,14 @@ pub struct SyntaxError {
 impl SyntaxError {
     /// What is wrong, in one sentence without a full stop.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
+        Self { message: message.into(), details: Vec::new(), hint: None }
+    }
+
+    /// Says a piece of it.
+    #[must_use]
+    pub fn detail(mut self, line: impl Into<String>) -> Self {
+        self.details.push(line.into());
+        self
     }
 
     /// Says what to do about it.

@@ -30,6 +30,7 @@
 //! parser itself reads, so that the reference made from it cannot leave one out.
 
 pub mod check;
+pub mod compose;
 pub mod diff;
 pub mod digest;
 pub mod document;

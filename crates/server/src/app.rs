@@ -3,11 +3,13 @@
 //! It never changes. A new version is another value, built beside the one in use and put in its place at once; requests
 //! that began with the old one end with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use coracle_capability::secret::Secret;
+use coracle_package::compose;
+use coracle_package::grant::Grants;
 use coracle_package::limit::Limits;
 use coracle_package::manifest::{self, Manifest, PathPattern, RouteTarget, SecretSource};
 use coracle_runtime::cache::Cache;
@@ -66,7 +68,8 @@ impl Builder {
         let secrets = self.secrets(&manifest, &mut problems);
 
         let mut components = BTreeMap::new();
-        for (name, component) in &manifest.components {
+        let served = served(&manifest);
+        for (name, component) in manifest.components.iter().filter(|(name, _)| served.contains(name.as_str())) {
             match self.component(&manifest, name, component, &variables, &secrets).await {
                 Ok(built) => {
                     components.insert(name.as_str(), Arc::new(built));
@@ -103,6 +106,7 @@ impl Builder {
                 let problem = |fault: manifest::Fault| Problem {
                     what: fault.message,
                     place: Some(format!("{file}:{}:{}", fault.line, fault.column)),
+                    details: fault.details,
                     hint: fault.hint,
                 };
                 faults.faults.into_iter().map(problem).collect()
@@ -114,6 +118,8 @@ impl Builder {
                     source: file.clone(),
                     description: None,
                     build: None,
+                    imports: BTreeMap::new(),
+                    fuse: false,
                     grants: (**grants).clone(),
                     limits: (**limits).clone(),
                     reuse: None,
@@ -199,9 +205,23 @@ impl Builder {
         secrets: &BTreeMap<String, Secret>,
     ) -> Result<Component, Vec<Problem>> {
         let place = format!("component `{name}`");
-        let authority = self.authority(manifest, component, variables, secrets);
+        if !component.imports.is_empty() && !component.fuse {
+            let problem = Problem::new("components that are wired and stay apart are not served yet").at(&place);
+            return Err(vec![problem.hint(format!("write `fuse = true` under [component.{name}]"))]);
+        }
+        let grants = match component.fuse {
+            true => compose::united_grants(name, &manifest.components).map_err(|errors| {
+                errors.into_iter().map(|error| Problem::from(error).at(&place)).collect::<Vec<_>>()
+            })?,
+            false => component.grants.clone(),
+        };
+        let authority = self.authority(manifest, component, &grants, variables, secrets);
         let authority = authority.map_err(|errors| errors.iter().map(|error| Problem::of(error).at(&place)).collect());
-        let code = self.compile(manifest.resolve(&component.source)).await.map_err(|problem| vec![problem]);
+        let code = match component.fuse {
+            true => self.compile_fused(manifest, name).await,
+            false => self.compile(manifest.resolve(&component.source)).await,
+        };
+        let code = code.map_err(|problem| vec![problem]);
         let (authority, code) = both(authority, code)?;
         let function = Function::new(&self.engine, &code, Arc::new(authority), component.reuse)
             .map_err(|error| vec![not_linked(&error, &place)])?;
@@ -219,6 +239,7 @@ impl Builder {
         &self,
         manifest: &Manifest,
         component: &manifest::Component,
+        grants: &Grants,
         variables: &BTreeMap<String, String>,
         secrets: &BTreeMap<String, Secret>,
     ) -> Result<Authority, Vec<AuthorityError>> {
@@ -229,7 +250,26 @@ impl Builder {
             environment: &*self.config.environment,
             roots: &[],
         };
-        Authority::resolve(&component.grants, component.limits.clone(), &resolution)
+        Authority::resolve(grants, component.limits.clone(), &resolution)
+    }
+
+    /// Makes one component of `root` and all that provides for it, and compiles that.
+    async fn compile_fused(&self, manifest: &Manifest, root: &str) -> Result<Code, Problem> {
+        let (engine, cache) = (self.engine.clone(), self.config.cache.clone());
+        let progress = Arc::clone(&self.config.progress);
+        let (manifest, root) = (manifest.clone(), root.to_owned());
+        let compiled = tokio::task::spawn_blocking(move || {
+            let place = format!("component `{root}`");
+            let bytes = compose::encode(&manifest, &root).map_err(|error| {
+                let hint = error.hint().map(str::to_owned);
+                Problem { hint, details: error.details().to_vec(), ..Problem::new(&error).at(&place) }
+            })?;
+            compile::load(&engine, cache.as_ref(), &bytes, &*progress).map_err(|error| {
+                let hint = error.hint().map(str::to_owned);
+                Problem { hint, ..Problem::of(&error).at(&place) }
+            })
+        });
+        compiled.await.unwrap_or_else(|_| Err(Problem::new("the compiler broke off")))
     }
 
     /// Compiling takes seconds and all cores: not on a thread that serves.
@@ -275,6 +315,19 @@ fn folder(manifest: &Manifest, route: &manifest::Route, path: &Path, problems: &
             None
         }
     }
+}
+
+/// The components that requests can reach: those with a route, and those that are there for nothing else either, so that
+/// what is wrong with them is told. Components that only provide for others are no functions.
+fn served(manifest: &Manifest) -> BTreeSet<&str> {
+    let routed = manifest.routes.iter().filter_map(|route| match &route.target {
+        RouteTarget::Component(name) => Some(name.as_str()),
+        RouteTarget::Static(_) => None,
+    });
+    let providers: BTreeSet<&str> =
+        manifest.components.values().flat_map(|component| component.imports.values()).map(String::as_str).collect();
+    let idle = manifest.components.keys().map(String::as_str).filter(|name| !providers.contains(name));
+    routed.chain(idle).collect()
 }
 
 /// Both, or everything that is wrong with either.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use coracle_package::fault::SyntaxError;
 use coracle_package::grant::Grants;
 use coracle_package::limit::Limits;
 use coracle_package::manifest::{FILE_NAME, Manifest};
@@ -146,13 +147,15 @@ pub struct Problem {
     pub what: String,
     /// Where: a file with line and column, a component, an option.
     pub place: Option<String>,
+    /// More lines: each piece of it.
+    pub details: Vec<String>,
     /// What to do about it, where that is known.
     pub hint: Option<String>,
 }
 
 impl Problem {
     pub(crate) fn new(what: impl fmt::Display) -> Self {
-        Self { what: what.to_string(), place: None, hint: None }
+        Self { what: what.to_string(), place: None, details: Vec::new(), hint: None }
     }
 
     /// An error with everything that caused it.
@@ -174,6 +177,12 @@ impl Problem {
     pub(crate) fn hint(mut self, hint: impl fmt::Display) -> Self {
         self.hint = Some(hint.to_string());
         self
+    }
+}
+
+impl From<SyntaxError> for Problem {
+    fn from(error: SyntaxError) -> Self {
+        Self { what: error.message, place: None, details: error.details, hint: error.hint }
     }
 }
 

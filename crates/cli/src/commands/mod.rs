@@ -3,6 +3,7 @@
 pub(crate) mod build;
 pub(crate) mod cache;
 pub(crate) mod completions;
+pub(crate) mod compose;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod doctor;
@@ -27,6 +28,7 @@ pub(crate) enum Verb {
     New(new::Arguments),
     Build(build::Arguments),
     Test(test::Arguments),
+    Compose(compose::Arguments),
     Inspect(inspect::Arguments),
     Diff(diff::Arguments),
     Pilot(pilot::Arguments),
@@ -45,6 +47,7 @@ impl Verb {
             Self::New(arguments) => new::execute(&arguments),
             Self::Build(arguments) => build::execute(&arguments, environment),
             Self::Test(arguments) => test::execute(&arguments, environment),
+            Self::Compose(arguments) => compose::execute(&arguments),
             Self::Inspect(arguments) => inspect::execute(&arguments),
             Self::Diff(arguments) => diff::execute(&arguments),
             Self::Pilot(arguments) => pilot::execute(&arguments, environment),

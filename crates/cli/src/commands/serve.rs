@@ -187,6 +187,7 @@ fn network<T: std::str::FromStr>(text: &str) -> Result<T, coracle_package::fault
         .map(|address| format!("{address}/{}", if address.is_ipv4() { 32 } else { 128 }));
     whole.as_deref().unwrap_or(text).parse().map_err(|_| coracle_package::fault::SyntaxError {
         message: format!("`{text}` is no address and no network"),
+        details: Vec::new(),
         hint: Some("write it as `10.0.0.1`, `10.0.0.0/8` or `fd00::/8`".to_owned()),
     })
 }
@@ -247,7 +248,7 @@ fn failure(error: &ServerError) -> Failure {
             let fault = |problem: &coracle_server::Problem| Fault {
                 what: problem.what.clone(),
                 place: problem.place.clone(),
-                details: Vec::new(),
+                details: problem.details.clone(),
                 hints: problem.hint.iter().cloned().collect(),
             };
             Failure { exit: Exit::BadData, faults: problems.iter().map(fault).collect() }

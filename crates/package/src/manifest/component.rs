@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::build::read_build;
 use super::parse::{Context, Named, Wanted, check_path, unknown};
+use super::wiring::{read_fuse, read_imports};
 use super::{Component, Reuse, keys};
 use crate::check::{Check, Reader, Span, table, text, unknown_key, wrong_type};
 use crate::fault::SyntaxError;
@@ -44,6 +45,11 @@ pub(super) fn read_component(
         source: source.unwrap_or_default(),
         description: component.owned_text(check, "description"),
         build: component.table(check, "build").and_then(|(table, span)| read_build(check, table, span)),
+        imports: component
+            .table(check, "imports")
+            .map(|(table, _)| read_imports(check, context, name, table))
+            .unwrap_or_default(),
+        fuse: component.get("fuse").and_then(|value| read_fuse(check, context, name, value)).unwrap_or_default(),
         grants: component
             .table(check, "grants")
             .map(|(table, span)| read_grants(check, context, table, span))

@@ -88,6 +88,20 @@ pub(crate) const COMPONENT: Section = Section {
         key("source", "text", REQUIRED, PATH, "The component's file."),
         key("description", "text", ABSENT, "", "One line for people."),
         key("build", "table", ABSENT, "", "How `coracle build` makes the component's file from its source."),
+        key(
+            "imports",
+            "table",
+            ABSENT,
+            "\"PACKAGE/INTERFACE[@VERSION]\" = \"COMPONENT\"",
+            "Which other component provides an interface that this one imports. All others are the host's.",
+        ),
+        key(
+            "fuse",
+            "true or false",
+            "false",
+            "",
+            "Whether it and all that provides for it become one component, with the grants of all and the limits of this one.",
+        ),
         key("grants", "table", "nothing", "", "What the component may touch."),
         key("limits", "table", "as below", "", "What the component may use."),
         key(

@@ -6,6 +6,7 @@ pub(crate) mod keys;
 mod parse;
 mod path;
 mod route;
+mod wiring;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -80,6 +81,11 @@ pub struct Component {
     pub description: Option<String>,
     /// How its file is made from its source; none where that is not Coracle's matter.
     pub build: Option<Build>,
+    /// Which component provides each of the interfaces that it imports, by the interface's name: those that are not here
+    /// are the host's.
+    pub imports: BTreeMap<String, String>,
+    /// Whether it and all that provides for it become one component with one authority.
+    pub fuse: bool,
     /// What it may touch.
     pub grants: Grants,
     /// What it may use: the defaults of a function where the manifest says nothing.

@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::component::read_component;
 use super::route::read_routes;
+use super::wiring::Wiring;
 use super::{App, FILE_NAME, Faults, Manifest, SecretSource, Variable, keys};
 use crate::check::{Check, Reader, Span, author_name, table, text};
 use crate::document;
@@ -56,6 +57,7 @@ pub(super) struct Context {
     pub(super) secrets: BTreeSet<String>,
     pub(super) components: BTreeSet<String>,
     pub(super) named: Vec<Named>,
+    pub(super) wiring: Wiring,
 }
 
 fn read(text: &str, file: &Path, look: bool) -> Result<Manifest, Faults> {
@@ -64,15 +66,16 @@ fn read(text: &str, file: &Path, look: bool) -> Result<Manifest, Faults> {
         _ => PathBuf::from("."),
     };
     document::parse(text, file, "manifest", |check, document| {
-        let (manifest, named) = read_document(check, document, directory);
+        let (manifest, context) = read_document(check, document, directory);
         if look {
-            named.iter().for_each(|named| look_at(check, &manifest, named));
+            context.named.iter().for_each(|named| look_at(check, &manifest, named));
+            context.wiring.look_at(check, &manifest);
         }
         manifest
     })
 }
 
-fn read_document(check: &mut Check<'_>, document: &Spanned<DeTable<'_>>, directory: PathBuf) -> (Manifest, Vec<Named>) {
+fn read_document(check: &mut Check<'_>, document: &Spanned<DeTable<'_>>, directory: PathBuf) -> (Manifest, Context) {
     let root = Reader::new(check, &keys::ROOT, document.get_ref(), 0..0);
     let app = read_app(check, &root);
     let variables = root.named(check, "variables", read_variable);
@@ -82,11 +85,15 @@ fn read_document(check: &mut Check<'_>, document: &Spanned<DeTable<'_>>, directo
         secrets: root.declared("secrets"),
         components: root.declared("component"),
         named: Vec::new(),
+        wiring: Wiring::default(),
     };
-    let components = root
-        .named(check, "component", |check, name, value, span| read_component(check, &mut context, name, value, span));
+    let components = root.named(check, "component", |check, name, value, span| {
+        context.wiring.headers.insert(name.to_owned(), span.clone());
+        read_component(check, &mut context, name, value, span)
+    });
+    context.wiring.check(check, &components);
     let routes = read_routes(check, &mut context, root.get("route"));
-    (Manifest { app, variables, secrets, components, routes, directory }, context.named)
+    (Manifest { app, variables, secrets, components, routes, directory }, context)
 }
 
 fn read_app(check: &mut Check<'_>, root: &Reader<'_, '_>) -> App {

@@ -139,7 +139,8 @@ impl Case {
     /// # Errors
     /// The file cannot be read, or is no case.
     pub fn read(file: &Path, name: String) -> Result<Self, Faults> {
-        let whole = |message: String| refuse(file, Fault { line: 0, column: 0, message, hint: None });
+        let whole =
+            |message: String| refuse(file, Fault { line: 0, column: 0, message, details: Vec::new(), hint: None });
         let text = std::fs::read_to_string(file).map_err(|error| whole(format!("the case cannot be read: {error}")))?;
         let case: File = toml::from_str(&text).map_err(|error| placed(file, &text, &error))?;
         let step = match (case.request, case.run, case.call) {
@@ -156,7 +157,10 @@ impl Case {
             _ => {
                 let hint = "[request] asks over HTTP, [run] runs a command, [call] calls a function";
                 let message = "a case has one of [request], [run] and [call]".to_owned();
-                return Err(refuse(file, Fault { line: 0, column: 0, message, hint: Some(hint.to_owned()) }));
+                return Err(refuse(
+                    file,
+                    Fault { line: 0, column: 0, message, details: Vec::new(), hint: Some(hint.to_owned()) },
+                ));
             }
         };
         Ok(Self { name, folder: file.parent().unwrap_or(Path::new("")).to_owned(), step })
@@ -166,7 +170,7 @@ impl Case {
 fn expected<T: DeserializeOwned>(file: &Path, table: toml::Table) -> Result<T, Faults> {
     table.try_into().map_err(|error: toml::de::Error| {
         let message = format!("[expect]: {}", one_line(error.message()));
-        refuse(file, Fault { line: 0, column: 0, message, hint: None })
+        refuse(file, Fault { line: 0, column: 0, message, details: Vec::new(), hint: None })
     })
 }
 
@@ -176,7 +180,7 @@ fn placed(file: &Path, text: &str, error: &toml::de::Error) -> Faults {
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let message = one_line(error.message());
-    refuse(file, Fault { line: number(line), column: number(column), message, hint: None })
+    refuse(file, Fault { line: number(line), column: number(column), message, details: Vec::new(), hint: None })
 }
 
 fn one_line(message: &str) -> String {

@@ -114,7 +114,7 @@ fn read_manifest(folder: &Path) -> Result<Manifest, Failure> {
         let fault = |fault: coracle_package::manifest::Fault| Fault {
             what: fault.message,
             place: Some(format!("{}:{}:{}", file.display(), fault.line, fault.column)),
-            details: Vec::new(),
+            details: fault.details,
             hints: fault.hint.into_iter().collect(),
         };
         Failure { exit: Exit::BadData, faults: faults.faults.into_iter().map(fault).collect() }

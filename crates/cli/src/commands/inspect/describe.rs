@@ -33,6 +33,7 @@ pub(super) fn component(seen: &Seen) -> Value {
         "digest": inspection.digest.to_string(),
         "producers": inspection.producers.iter().map(producer).collect::<Vec<_>>(),
         "parts": inspection.parts.iter().map(part).collect::<Vec<_>>(),
+        "wired": { "imports": seen.wired.imports, "fused": seen.wired.fused },
         "wants": wants.collect::<Vec<_>>(),
         "unused_grants": unused
             .map(|(capability, grants)| json!({ "what": capability.to_string(), "grants": grants }))

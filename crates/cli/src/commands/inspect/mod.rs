@@ -3,9 +3,11 @@
 mod describe;
 mod show;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use coracle_package::compose::{members, united_grants};
 use coracle_package::grant::Grants;
 use coracle_package::inspect::Kind;
 use coracle_package::manifest::Manifest;
@@ -47,13 +49,24 @@ struct Seen {
     surface: Surface,
     /// What its manifest grants; none where it stands alone.
     grants: Option<Grants>,
+    /// How its manifest wires it; nothing where it stands alone.
+    wired: Wired,
+}
+
+/// How a component is wired to others.
+#[derive(Default)]
+struct Wired {
+    /// Which component provides which interface.
+    imports: BTreeMap<String, String>,
+    /// The parts that it is fused with, itself included; none where it stays apart.
+    fused: Vec<String>,
 }
 
 impl Seen {
-    fn read(file: &Path, grants: Option<Grants>) -> Result<Self, Failure> {
+    fn read(file: &Path, grants: Option<Grants>, wired: Wired) -> Result<Self, Failure> {
         let target = Target::read(file)?;
         let surface = of_binary(&target.bytes).map_err(|error| wit_failure(&error, file))?;
-        Ok(Self { file: file.to_owned(), target, surface, grants })
+        Ok(Self { file: file.to_owned(), target, surface, grants, wired })
     }
 }
 
@@ -62,7 +75,7 @@ pub(crate) fn execute(arguments: &Arguments) -> Result<Exit, Failure> {
     if target::is_app(&arguments.target) {
         app(arguments)?;
     } else {
-        let seen = Seen::read(&arguments.target, None)?;
+        let seen = Seen::read(&arguments.target, None, Wired::default())?;
         if arguments.wit {
             output::print(wit(&seen)?)?;
         } else if arguments.json {
@@ -93,7 +106,14 @@ fn app(arguments: &Arguments) -> Result<(), Failure> {
     let mut components = Vec::new();
     for (name, component) in &manifest.components {
         let file = manifest.resolve(&component.source);
-        components.push((name, Seen::read(&file, Some(component.grants.clone()))?));
+        let mut wired = Wired { imports: component.imports.clone(), fused: Vec::new() };
+        let mut grants = component.grants.clone();
+        if component.fuse {
+            wired.fused = members(name, &manifest.components).into_iter().map(str::to_owned).collect();
+            // What cannot be united has been refused with the manifest's faults.
+            grants = united_grants(name, &manifest.components).unwrap_or(grants);
+        }
+        components.push((name, Seen::read(&file, Some(grants), wired)?));
     }
     if arguments.json {
         let described: serde_json::Map<_, _> =

@@ -6,7 +6,7 @@ use coracle_package::grant::Grants;
 use coracle_package::inspect::{Capability, Inspection, Kind};
 use coracle_package::wit::{Interface, Side};
 
-use super::Seen;
+use super::{Seen, Wired};
 use crate::progress::readable;
 
 /// A page about one component.
@@ -15,6 +15,7 @@ pub(super) fn component(seen: &Seen) -> String {
     let mut text = String::new();
     head(&mut text, seen);
     parts(&mut text, inspection);
+    wired(&mut text, &seen.wired);
     wants(&mut text, inspection, seen.grants.as_ref());
     side(&mut text, "exports", &seen.surface.exports);
     side(&mut text, "imports", &seen.surface.imports);
@@ -64,6 +65,21 @@ fn parts(text: &mut String, inspection: &Inspection) {
     for part in &inspection.parts {
         let (name, language) = (part.name.as_deref().unwrap_or("-"), part.language.as_deref().unwrap_or("-"));
         let _ = writeln!(text, "  {name:<18}  {language:<10}  {}", readable(part.size));
+    }
+}
+
+fn wired(text: &mut String, wired: &Wired) {
+    if !wired.imports.is_empty() {
+        let _ = writeln!(text, "\nwired");
+    }
+    for (interface, provider) in &wired.imports {
+        let _ = writeln!(text, "  {interface} from `{provider}`");
+    }
+    if !wired.fused.is_empty() {
+        let parts = wired.fused.join(", ");
+        let _ = writeln!(text, "  fused with one authority, the union of what its parts are granted: {parts}");
+    } else if !wired.imports.is_empty() {
+        let _ = writeln!(text, "  apart: each keeps its own grants and limits");
     }
 }
 
