@@ -11,6 +11,7 @@ mod run;
 mod samples;
 mod streaming;
 mod transport;
+mod wired;
 
 use support::{App, Server};
 

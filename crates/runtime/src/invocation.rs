@@ -1,5 +1,6 @@
 //! One call of a guest: what it used, what it was refused, what it said, and the one record at its end.
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -86,6 +87,12 @@ impl Invocation {
         }
     }
 
+    /// Of a component that works for this invocation, at its own cost and within its own limits.
+    pub(crate) fn of_part(&self, name: &str, limits: &Limits) -> Self {
+        let logs = self.logs.as_ref().map(|logs| logs.of_part(name).unwrap_or_else(|| Arc::clone(logs)));
+        Self::new(limits, logs, self.traceparent.as_deref().map(child))
+    }
+
     /// Notes a refusal, once each.
     pub(crate) fn refuse(&self, refusal: Refusal) {
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
@@ -126,6 +133,18 @@ impl Invocation {
             dropped_log_lines: self.log_lines_dropped.load(Relaxed),
         }
     }
+}
+
+/// A span of its own in the same trace: `00-TRACE-SPAN-FLAGS` with another span.
+fn child(traceparent: &str) -> String {
+    // A hasher with new keys is as random as a span has to be.
+    let span = RandomState::new().hash_one(traceparent) | 1;
+    let mut fields: Vec<&str> = traceparent.split('-').collect();
+    let span = format!("{span:016x}");
+    if let Some(field) = fields.get_mut(2) {
+        *field = &span;
+    }
+    fields.join("-")
 }
 
 /// Tells the observer the end exactly once: of the guest that ended, or of the one that was dropped before it could.

@@ -1,9 +1,16 @@
 //! Where a guest's own words go: its standard output and error, and what it logs.
 
+use std::sync::Arc;
+
 /// Receives what one invocation of a guest writes. The runtime bounds how much arrives.
 pub trait GuestLog: Send + Sync {
     /// One line without its end, or one `wasi:logging` message.
     fn line(&self, stream: LogStream<'_>, text: &str);
+
+    /// Receives what another component writes that works for the same invocation; without one, this does.
+    fn of_part(&self, _name: &str) -> Option<Arc<dyn GuestLog>> {
+        None
+    }
 }
 
 /// Which way a line of a guest's came.

@@ -8,9 +8,13 @@ use crate::limiter::NoRoom;
 use crate::meter::Exhausted;
 use crate::outcome::{Outcome, TrapKind};
 use crate::stack::CallStack;
+use crate::wired::Failed;
 
 /// The outcome of an invocation that the engine ended with `error`.
 pub(crate) fn classify(error: &wasmtime::Error, invocation: &Invocation) -> Outcome {
+    if let Some(failed) = error.downcast_ref::<Failed>() {
+        return failed.outcome;
+    }
     if let Some(exhausted) = error.downcast_ref::<Exhausted>() {
         return match exhausted {
             Exhausted::Cpu => Outcome::CpuDeadline,

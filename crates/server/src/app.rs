@@ -8,20 +8,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use coracle_capability::secret::Secret;
-use coracle_package::compose;
-use coracle_package::grant::Grants;
 use coracle_package::limit::Limits;
 use coracle_package::manifest::{self, Manifest, PathPattern, RouteTarget, SecretSource};
-use coracle_runtime::cache::Cache;
-use coracle_runtime::compile::{self, Code, CompileError, Progress};
+use coracle_runtime::Engine;
 use coracle_runtime::http::{Function, LinkError};
-use coracle_runtime::{Authority, AuthorityError, Engine, Resolution};
 
 use crate::admit::Gate;
 use crate::config::{Config, Problem, Source, VARIABLE_PREFIX};
 use crate::files::Folder;
 use crate::metrics::{ComponentMetrics, Metrics};
 use crate::route::Router;
+use crate::wire::{self, Providers};
 
 /// The name of a component that is served without a manifest, and of its app, where its file has none.
 const UNNAMED: &str = "component";
@@ -49,6 +46,12 @@ pub(crate) struct Component {
     pub(crate) metrics: ComponentMetrics,
 }
 
+/// The values of a manifest's variables and secrets.
+pub(crate) struct Values {
+    pub(crate) variables: BTreeMap<String, String>,
+    pub(crate) secrets: BTreeMap<String, Secret>,
+}
+
 /// What an app is built with.
 pub(crate) struct Builder {
     pub(crate) engine: Engine,
@@ -64,13 +67,16 @@ impl Builder {
     pub(crate) async fn build(&self) -> Result<App, Vec<Problem>> {
         let manifest = self.manifest()?;
         let mut problems = Vec::new();
-        let variables = self.variables(&manifest, &mut problems);
-        let secrets = self.secrets(&manifest, &mut problems);
+        let values = Values {
+            variables: self.variables(&manifest, &mut problems),
+            secrets: self.secrets(&manifest, &mut problems),
+        };
+        let providers = self.providers(&manifest, &values, &mut problems).await;
 
         let mut components = BTreeMap::new();
         let served = served(&manifest);
         for (name, component) in manifest.components.iter().filter(|(name, _)| served.contains(name.as_str())) {
-            match self.component(&manifest, name, component, &variables, &secrets).await {
+            match self.component(&manifest, name, component, &values, &providers).await {
                 Ok(built) => {
                     components.insert(name.as_str(), Arc::new(built));
                 }
@@ -201,30 +207,16 @@ impl Builder {
         manifest: &Manifest,
         name: &str,
         component: &manifest::Component,
-        variables: &BTreeMap<String, String>,
-        secrets: &BTreeMap<String, Secret>,
+        values: &Values,
+        providers: &Providers,
     ) -> Result<Component, Vec<Problem>> {
-        let place = format!("component `{name}`");
-        if !component.imports.is_empty() && !component.fuse {
-            let problem = Problem::new("components that are wired and stay apart are not served yet").at(&place);
-            return Err(vec![problem.hint(format!("write `fuse = true` under [component.{name}]"))]);
-        }
-        let grants = match component.fuse {
-            true => compose::united_grants(name, &manifest.components).map_err(|errors| {
-                errors.into_iter().map(|error| Problem::from(error).at(&place)).collect::<Vec<_>>()
-            })?,
-            false => component.grants.clone(),
+        let imports = providers.imports(manifest, name, component)?;
+        let (authority, code) = self.load(manifest, name, component, values).await?;
+        let function = match imports.as_slice() {
+            [] => Function::new(&self.engine, &code, Arc::new(authority), component.reuse),
+            imports => Function::wired(&self.engine, name, &code, Arc::new(authority), imports),
         };
-        let authority = self.authority(manifest, component, &grants, variables, secrets);
-        let authority = authority.map_err(|errors| errors.iter().map(|error| Problem::of(error).at(&place)).collect());
-        let code = match component.fuse {
-            true => self.compile_fused(manifest, name).await,
-            false => self.compile(manifest.resolve(&component.source)).await,
-        };
-        let code = code.map_err(|problem| vec![problem]);
-        let (authority, code) = both(authority, code)?;
-        let function = Function::new(&self.engine, &code, Arc::new(authority), component.reuse)
-            .map_err(|error| vec![not_linked(&error, &place)])?;
+        let function = function.map_err(|error| vec![not_linked(&error, &format!("component `{name}`"))])?;
         let limits = component.limits.clone();
         Ok(Component {
             name: name.into(),
@@ -234,65 +226,6 @@ impl Builder {
             limits,
         })
     }
-
-    fn authority(
-        &self,
-        manifest: &Manifest,
-        component: &manifest::Component,
-        grants: &Grants,
-        variables: &BTreeMap<String, String>,
-        secrets: &BTreeMap<String, Secret>,
-    ) -> Result<Authority, Vec<AuthorityError>> {
-        let resolution = Resolution {
-            directory: &manifest.directory,
-            variables,
-            secrets,
-            environment: &*self.config.environment,
-            roots: &[],
-        };
-        Authority::resolve(grants, component.limits.clone(), &resolution)
-    }
-
-    /// Makes one component of `root` and all that provides for it, and compiles that.
-    async fn compile_fused(&self, manifest: &Manifest, root: &str) -> Result<Code, Problem> {
-        let (engine, cache) = (self.engine.clone(), self.config.cache.clone());
-        let progress = Arc::clone(&self.config.progress);
-        let (manifest, root) = (manifest.clone(), root.to_owned());
-        let compiled = tokio::task::spawn_blocking(move || {
-            let place = format!("component `{root}`");
-            let bytes = compose::encode(&manifest, &root).map_err(|error| {
-                let hint = error.hint().map(str::to_owned);
-                Problem { hint, details: error.details().to_vec(), ..Problem::new(&error).at(&place) }
-            })?;
-            compile::load(&engine, cache.as_ref(), &bytes, &*progress).map_err(|error| {
-                let hint = error.hint().map(str::to_owned);
-                Problem { hint, ..Problem::of(&error).at(&place) }
-            })
-        });
-        compiled.await.unwrap_or_else(|_| Err(Problem::new("the compiler broke off")))
-    }
-
-    /// Compiling takes seconds and all cores: not on a thread that serves.
-    async fn compile(&self, file: PathBuf) -> Result<Code, Problem> {
-        let (engine, cache) = (self.engine.clone(), self.config.cache.clone());
-        let progress = Arc::clone(&self.config.progress);
-        let compiled = tokio::task::spawn_blocking(move || load(&engine, cache.as_ref(), &file, &*progress)).await;
-        compiled.unwrap_or_else(|_| Err(Problem::new("the compiler broke off")))
-    }
-}
-
-fn load(engine: &Engine, cache: Option<&Cache>, file: &Path, progress: &dyn Progress) -> Result<Code, Problem> {
-    compile::load_file(engine, cache, file, progress).map_err(|error| {
-        let place = file.display();
-        let problem = match &error {
-            CompileError::Read { source, .. } => Problem::new(format!("cannot read it: {source}")).at(place),
-            CompileError::Text { message, line, column, .. } => {
-                Problem::new(message).at(format!("{place}:{line}:{column}"))
-            }
-            error => Problem::of(error).at(place),
-        };
-        Problem { hint: error.hint().map(str::to_owned), ..problem }
-    })
 }
 
 fn not_linked(error: &LinkError, place: &str) -> Problem {
@@ -301,6 +234,7 @@ fn not_linked(error: &LinkError, place: &str) -> Problem {
         LinkError::Module | LinkError::NoHandler => problem.hint(
             "`coracle run` runs commands; a function is built for wasi:http/proxy (0.2) or wasi:http/service (0.3)",
         ),
+        LinkError::Wire(error) => wire::not_wired(error, problem),
         _ => problem,
     }
 }
@@ -328,14 +262,6 @@ fn served(manifest: &Manifest) -> BTreeSet<&str> {
         manifest.components.values().flat_map(|component| component.imports.values()).map(String::as_str).collect();
     let idle = manifest.components.keys().map(String::as_str).filter(|name| !providers.contains(name));
     routed.chain(idle).collect()
-}
-
-/// Both, or everything that is wrong with either.
-fn both<A, B>(a: Result<A, Vec<Problem>>, b: Result<B, Vec<Problem>>) -> Result<(A, B), Vec<Problem>> {
-    match (a, b) {
-        (Ok(a), Ok(b)) => Ok((a, b)),
-        (a, b) => Err([a.err(), b.err()].into_iter().flatten().flatten().collect()),
-    }
 }
 
 /// The environment variable that sets a manifest variable.

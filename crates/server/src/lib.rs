@@ -11,6 +11,7 @@ pub mod admin;
 pub mod admit;
 mod app;
 pub mod body;
+mod compile;
 mod config;
 pub mod connection;
 pub mod files;
@@ -30,6 +31,7 @@ pub mod route;
 mod server;
 pub mod tls;
 pub mod watch;
+mod wire;
 
 use coracle_daemon::signal::Shutdown;
 

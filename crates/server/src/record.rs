@@ -152,6 +152,10 @@ struct GuestLines {
 }
 
 impl GuestLog for GuestLines {
+    fn of_part(&self, name: &str) -> Option<Arc<dyn GuestLog>> {
+        Some(Arc::new(Self { request: self.request.clone(), component: name.into() }))
+    }
+
     fn line(&self, stream: LogStream<'_>, text: &str) {
         let (request_id, component) = (self.request.as_str(), &*self.component);
         macro_rules! event {

@@ -22,6 +22,7 @@ use crate::metrics::{Metrics, ReloadLabels};
 use crate::open::Open;
 use crate::tls::{Certificate, RELOAD_INTERVAL};
 use crate::watch::Watcher;
+use crate::wire;
 
 /// What the connections of a server share.
 pub(crate) struct Server {
@@ -97,7 +98,9 @@ impl Bound {
     /// [`ServerError`]: everything that is wrong with the configuration at once, before anything listens.
     pub async fn new(config: Config) -> Result<Self, ServerError> {
         let metrics = Metrics::new();
-        let options = EngineOptions { memory: Some(config.memory), ..EngineOptions::server(config.max_invocations) };
+        // Each invocation of a wired component may take an instance of every component that provides for it.
+        let instances = config.max_invocations.saturating_mul(wire::instances(&config.source));
+        let options = EngineOptions { memory: Some(config.memory), ..EngineOptions::server(instances) };
         let engine = Engine::new(options, config.compiler.clone())?;
         metrics.watch(engine.budget());
         let builder = Builder { engine, metrics: metrics.clone(), config };

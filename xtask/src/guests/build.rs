@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::samples::{self, Recipe, Sample};
+use super::samples::{self, HTTP, Recipe, Sample};
 use super::step::Step;
 use super::{c, go, javascript, npm, python, rust};
 use crate::Result;
@@ -59,7 +59,7 @@ impl<'a> Builder<'a> {
     }
 
     fn with_sources(&self, step: Step, sample: &Sample) -> Result<Step> {
-        let mut shared = shared(sample.recipe).iter().map(|shared| samples::folder(self.project).join(shared));
+        let mut shared = shared(sample.recipe).into_iter().map(|shared| samples::folder(self.project).join(shared));
         shared.try_fold(step.source(&sample.folder(self.project))?, |step, path| step.source(&path))
     }
 
@@ -67,24 +67,34 @@ impl<'a> Builder<'a> {
         let project = self.project;
         match sample.recipe {
             Recipe::Rust => self.rust()?.build(project, sample, output),
+            Recipe::RustAlone { .. } => self.rust()?.build_alone(project, sample, output),
             Recipe::CModule => self.c()?.build_module(project, sample, output),
-            Recipe::C => self.c()?.build_component(project, sample, output),
+            Recipe::C(world) => self.c()?.build_component(project, sample, world, output),
             Recipe::GoModule => self.go()?.build_module(project, sample, output),
-            Recipe::Go => self.go()?.build_component(project, sample, output),
-            Recipe::Python { world } => self.python()?.build(project, sample, world, output),
+            Recipe::Go(world) => self.go()?.build_component(project, sample, world, output),
+            Recipe::Python(world) => self.python()?.build(project, sample, world, output),
             Recipe::JavaScript => javascript::build_component(self.npm()?, project, sample, output),
-            Recipe::JavaScriptLibrary => javascript::build_library(self.npm()?, project, sample, output),
+            Recipe::JavaScriptLibrary(world) => {
+                javascript::build_library(self.npm()?, project, &sample.folder(project).join("app.js"), world, output)
+            }
+            Recipe::TypeScriptLibrary(world) => javascript::build_typescript(
+                self.npm()?,
+                project,
+                &sample.folder(project).join("app.ts"),
+                world,
+                output,
+            ),
         }
     }
 
     /// What tells the toolchain of a sample from another version of it.
     fn toolchain(&mut self, sample: &Sample) -> Result<String> {
         match sample.recipe {
-            Recipe::Rust => self.rust()?.version(),
-            Recipe::CModule | Recipe::C => self.c()?.version(),
-            Recipe::GoModule | Recipe::Go => self.go()?.version(),
-            Recipe::Python { .. } => Ok(self.python()?.version()),
-            Recipe::JavaScript | Recipe::JavaScriptLibrary => self.npm()?.version(),
+            Recipe::Rust | Recipe::RustAlone { .. } => self.rust()?.version(),
+            Recipe::CModule | Recipe::C(_) => self.c()?.version(),
+            Recipe::GoModule | Recipe::Go(_) => self.go()?.version(),
+            Recipe::Python(_) => Ok(self.python()?.version()),
+            Recipe::JavaScript | Recipe::JavaScriptLibrary(_) | Recipe::TypeScriptLibrary(_) => self.npm()?.version(),
         }
     }
 
@@ -110,14 +120,21 @@ impl<'a> Builder<'a> {
 }
 
 /// What lies beside a sample's own folder and is an input of its build.
-fn shared(recipe: Recipe) -> &'static [&'static str] {
+fn shared(recipe: Recipe) -> Vec<&'static str> {
     match recipe {
-        Recipe::Rust => &["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "http-rust"],
-        Recipe::CModule | Recipe::JavaScriptLibrary => &[],
-        Recipe::C => &["bindings/c", "wit"],
-        Recipe::GoModule => &["go.mod"],
-        Recipe::Go => &["go.mod", "bindings/go", "wit"],
-        Recipe::Python { .. } | Recipe::JavaScript => &["wit"],
+        Recipe::Rust => vec!["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "http-rust"],
+        // Its crate `http-rust` takes its settings from the workspace of the others, and none of their versions.
+        Recipe::RustAlone { wit } => vec![".cargo/config.toml", "http-rust", wit],
+        Recipe::CModule => Vec::new(),
+        Recipe::C(HTTP) => vec!["bindings/c", HTTP.wit],
+        Recipe::GoModule => vec!["go.mod"],
+        Recipe::Go(HTTP) => vec!["go.mod", "bindings/go", HTTP.wit],
+        Recipe::Go(world) => vec!["go.mod", "bindings/go/runtime", world.wit],
+        Recipe::JavaScript => vec![HTTP.wit],
+        Recipe::C(world)
+        | Recipe::Python(world)
+        | Recipe::JavaScriptLibrary(world)
+        | Recipe::TypeScriptLibrary(world) => vec![world.wit],
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::samples::{self, Sample};
+use super::samples::{self, Sample, World};
 use super::step::Step;
 use super::{apt, component, pinned};
 use crate::project::Project;
@@ -53,14 +53,14 @@ impl Toolchain {
         self.compile(&sources(&sample.folder(project))?, &[], output)
     }
 
-    /// Builds an HTTP component.
-    pub(crate) fn build_component(&self, project: &Project, sample: &Sample, output: &Path) -> Result {
-        let bindings = samples::folder(project).join("bindings").join("c");
+    /// Builds a component of a world.
+    pub(crate) fn build_component(&self, project: &Project, sample: &Sample, world: World, output: &Path) -> Result {
+        let bindings = sample.bindings(project, world, "c");
         let files = [sources(&sample.folder(project))?, sources(&bindings)?].concat();
         let include = format!("-I{}", bindings.display());
         let module = output.with_extension("module");
         self.compile(&files, &["-mexec-model=reactor", &include], &module)?;
-        component::from_module(&module, &samples::folder(project).join("wit"), "C", output)
+        component::from_module(&module, &samples::folder(project).join(world.wit), world.name, "C", output)
     }
 
     fn compile(&self, files: &[PathBuf], flags: &[&str], output: &Path) -> Result {

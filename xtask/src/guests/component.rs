@@ -12,14 +12,11 @@ use wit_parser::Resolve;
 
 use crate::Result;
 
-/// The world of every sample that answers over HTTP.
-const WORLD: &str = "http";
-
-/// Makes a component of a core module that was built with the bindings of the world, and removes the module.
-pub(crate) fn from_module(module: &Path, wit: &Path, language: &str, output: &Path) -> Result {
+/// Makes a component of a core module that was built with the bindings of a world, and removes the module.
+pub(crate) fn from_module(module: &Path, wit: &Path, world: &str, language: &str, output: &Path) -> Result {
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_path(wit)?;
-    let world = resolve.select_world(&[package], Some(WORLD))?;
+    let world = resolve.select_world(&[package], Some(world))?;
     let mut bytes = fs::read(module)?;
     wit_component::embed_component_metadata(&mut bytes, &resolve, world, StringEncoding::UTF8)?;
     let component = ComponentEncoder::default()

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::samples::{self, Sample};
+use super::samples::{self, Sample, World};
 use super::{component, pinned, pypi, search_path_with};
 use crate::project::Project;
 use crate::{Result, shell};
@@ -41,14 +41,14 @@ impl Toolchain {
         shell::run(self.build(project).arg("-ldflags=-s -w").arg("-o").arg(output).arg(format!("./{}", sample.name)))
     }
 
-    /// Builds an HTTP component.
-    pub(crate) fn build_component(&self, project: &Project, sample: &Sample, output: &Path) -> Result {
+    /// Builds a component of a world.
+    pub(crate) fn build_component(&self, project: &Project, sample: &Sample, world: World, output: &Path) -> Result {
         let module = output.with_extension("module");
         let mut go = self.build(project);
         // The bindings' memory comes from a function of Go's own runtime, which the linker has to let them use.
         go.args(["-buildmode=c-shared", "-ldflags=-s -w -checklinkname=0", "-o"]).arg(&module);
         shell::run(go.arg(format!("./{}", sample.name)))?;
-        component::from_module(&module, &samples::folder(project).join("wit"), "Go", output)
+        component::from_module(&module, &samples::folder(project).join(world.wit), world.name, "Go", output)
     }
 
     /// A search path on which its programs come first.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::samples::{self, Sample};
+use super::samples::{self, Sample, World};
 use super::{component, pinned, pypi};
 use crate::project::Project;
 use crate::{Result, shell};
@@ -29,14 +29,18 @@ impl Toolchain {
         pinned::COMPONENTIZE_PY.to_owned()
     }
 
-    /// Builds a component for a world of `samples/wit`.
-    pub(crate) fn build(&self, project: &Project, sample: &Sample, world: &str, output: &Path) -> Result {
+    /// Builds a component for a world.
+    pub(crate) fn build(&self, project: &Project, sample: &Sample, world: World, output: &Path) -> Result {
         let mut python = Command::new(pypi::python()?);
         // A fault is told by Python's own words: where in componentize-py it came up helps nobody.
         python.env("PYTHONPATH", &self.package).env("RUST_BACKTRACE", "0").env("PYTHONDONTWRITEBYTECODE", "1");
         python.args(["-c", "from componentize_py import script; script()"]);
-        python.arg("--wit-path").arg(samples::folder(project).join("wit")).args(["--world", world, "--quiet"]);
+        python.arg("--wit-path").arg(samples::folder(project).join(world.wit)).args(["--world", world.name, "--quiet"]);
         python.arg("componentize").arg("--python-path").arg(sample.folder(project));
+        if world.wit != samples::HTTP.wit {
+            // What asks the host for nothing in its WIT asks for nothing at all.
+            python.arg("--stub-wasi");
+        }
         shell::run(python.arg("app").arg("--output").arg(output))?;
         component::name(output, "Python")
     }

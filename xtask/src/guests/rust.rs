@@ -45,14 +45,23 @@ impl Toolchain {
 
     /// Builds a member of the workspace.
     pub(crate) fn build(&self, project: &Project, sample: &Sample, output: &Path) -> Result {
+        self.build_in(project, &samples::folder(project), sample, output)
+    }
+
+    /// Builds a sample that is a workspace of its own.
+    pub(crate) fn build_alone(&self, project: &Project, sample: &Sample, output: &Path) -> Result {
+        self.build_in(project, &sample.folder(project), sample, output)
+    }
+
+    fn build_in(&self, project: &Project, workspace: &Path, sample: &Sample, output: &Path) -> Result {
         let target = build_folder(project);
         let mut cargo = project.cargo();
-        cargo.current_dir(samples::folder(project));
+        cargo.current_dir(workspace);
         if let Some(rustc) = &self.rustc {
             cargo.env("RUSTC", rustc);
         }
         cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-        cargo.args(["build", "--quiet", "--release", "--locked", "--target", TARGET, "-p", sample.name]);
+        cargo.args(["build", "--quiet", "--release", "--locked", "--target", TARGET, "-p", sample.last()]);
         cargo.arg("--target-dir").arg(&target).arg("--config").arg(remap(project)?);
         shell::run(&mut cargo)?;
 

@@ -8,38 +8,51 @@ use crate::{Error, Result};
 /// A folder under `samples/` that is built to one component (or module) of the same name.
 #[derive(Debug)]
 pub(crate) struct Sample {
-    /// The folder's name.
+    /// The folder, from `samples/`.
     pub(crate) name: &'static str,
     /// What builds it.
     pub(crate) recipe: Recipe,
 }
+
+/// What a component is built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct World {
+    /// The folder of its WIT package, from `samples/`.
+    pub(crate) wit: &'static str,
+    /// Its name there.
+    pub(crate) name: &'static str,
+}
+
+/// The world of the samples that answer over HTTP.
+pub(crate) const HTTP: World = World { wit: "wit", name: "http" };
 
 /// The ways to build a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Recipe {
     /// A member of the Cargo workspace in `samples/`, for `wasm32-wasip2`.
     Rust,
+    /// A Cargo workspace of its own, for `wasm32-wasip2`, that takes WIT from this folder.
+    RustAlone { wit: &'static str },
     /// C to a core module for WASI preview 1.
     CModule,
-    /// C with the bindings in `samples/bindings/c`, to a component.
-    C,
+    /// C with the bindings of its world, to a component.
+    C(World),
     /// A Go program to a core module for WASI preview 1.
     GoModule,
-    /// Go with the bindings in `samples/bindings/go`, to a component.
-    Go,
+    /// Go with the bindings of its world, to a component.
+    Go(World),
     /// Python, to a component.
-    Python {
-        /// The name of its world in `samples/wit`.
-        world: &'static str,
-    },
+    Python(World),
     /// JavaScript on the engine StarlingMonkey, to an HTTP component.
     JavaScript,
-    /// JavaScript on the engine QuickJS, to a component of the world in its own folder.
-    JavaScriptLibrary,
+    /// JavaScript on the engine QuickJS, to a component that asks the host for nothing.
+    JavaScriptLibrary(World),
+    /// The same in TypeScript.
+    TypeScriptLibrary(World),
 }
 
 /// Every sample.
-pub(crate) const SAMPLES: [Sample; 20] = [
+pub(crate) const SAMPLES: [Sample; 25] = [
     sample("hello-rust", Recipe::Rust),
     sample("hello-rust-p3", Recipe::Rust),
     sample("echo-rust", Recipe::Rust),
@@ -48,19 +61,27 @@ pub(crate) const SAMPLES: [Sample; 20] = [
     sample("probe-rust", Recipe::Rust),
     sample("probe-rust-p3", Recipe::Rust),
     sample("store-rust", Recipe::Rust),
-    sample("hello-c", Recipe::C),
-    sample("montecarlo", Recipe::C),
+    sample("hello-c", Recipe::C(HTTP)),
+    sample("montecarlo", Recipe::C(HTTP)),
     sample("command-c", Recipe::CModule),
-    sample("hello-go", Recipe::Go),
-    sample("csv", Recipe::Go),
+    sample("hello-go", Recipe::Go(HTTP)),
+    sample("csv", Recipe::Go(HTTP)),
     sample("command-go", Recipe::GoModule),
-    sample("hello-python", Recipe::Python { world: "http" }),
-    sample("forecast", Recipe::Python { world: "http" }),
-    sample("command-python", Recipe::Python { world: "command" }),
+    sample("hello-python", Recipe::Python(HTTP)),
+    sample("forecast", Recipe::Python(HTTP)),
+    sample("command-python", Recipe::Python(World { wit: "wit", name: "command" })),
     sample("hello-javascript", Recipe::JavaScript),
     sample("render", Recipe::JavaScript),
-    sample("library-javascript", Recipe::JavaScriptLibrary),
+    sample("library-javascript", Recipe::JavaScriptLibrary(World { wit: "library-javascript/wit", name: "library" })),
+    sample("quote/front", Recipe::RustAlone { wit: QUOTE }),
+    sample("quote/validation", Recipe::Go(World { wit: QUOTE, name: "validator" })),
+    sample("quote/pricing", Recipe::Python(World { wit: QUOTE, name: "pricer" })),
+    sample("quote/pricing-c", Recipe::C(World { wit: QUOTE, name: "pricer" })),
+    sample("quote/rendering", Recipe::TypeScriptLibrary(World { wit: QUOTE, name: "renderer" })),
 ];
+
+/// The WIT package of the parts of `samples/quote`.
+const QUOTE: &str = "quote/wit";
 
 const fn sample(name: &'static str, recipe: Recipe) -> Sample {
     Sample { name, recipe }
@@ -79,12 +100,25 @@ impl Sample {
 
     /// The file name of what is built of it.
     pub(crate) fn file(&self) -> String {
-        format!("{}.wasm", self.name)
+        format!("{}.wasm", self.last())
+    }
+
+    /// The folder's own name.
+    pub(crate) fn last(&self) -> &'static str {
+        self.name.rsplit_once('/').map_or(self.name, |(_, last)| last)
+    }
+
+    /// The folder of the bindings for its world: those for HTTP are shared.
+    pub(crate) fn bindings(&self, project: &Project, world: World, language: &str) -> PathBuf {
+        match world == HTTP {
+            true => folder(project).join("bindings").join(language),
+            false => self.folder(project).join("bindings"),
+        }
     }
 
     /// Whether what was built of it is kept in the tree: it is small, so that the first command needs no toolchain.
     pub(crate) fn is_kept(&self) -> bool {
-        matches!(self.recipe, Recipe::Rust | Recipe::CModule | Recipe::C)
+        matches!(self.recipe, Recipe::Rust | Recipe::RustAlone { .. } | Recipe::CModule | Recipe::C(_))
     }
 }
 

@@ -62,6 +62,27 @@ impl ComposeError {
     }
 }
 
+/// Finds what each import of `name` that is wired is called on both sides.
+///
+/// # Errors
+/// When a component cannot be read, or two do not fit.
+pub fn links(manifest: &Manifest, name: &str) -> Result<Vec<Link>, ComposeError> {
+    let Some(component) = manifest.components.get(name) else { return Ok(Vec::new()) };
+    let consumer = read(manifest, name)?;
+    let mut links = Vec::new();
+    for (interface, provider) in &component.imports {
+        let provider = read(manifest, provider)?;
+        links.push(link(interface, &consumer, &provider, [&provider].into_iter()).map_err(ComposeError::Unfit)?);
+    }
+    Ok(links)
+}
+
+fn read(manifest: &Manifest, name: &str) -> Result<Part, ComposeError> {
+    let source = manifest.components.get(name).map(|component| component.source.as_path());
+    let file = manifest.resolve(source.unwrap_or(name.as_ref()));
+    Part::read(name, &file).map_err(|source| ComposeError::Part { file: file.display().to_string(), source })
+}
+
 /// Makes one component of `root` and all that provides for it. It exports what `root` does, and imports what they import
 /// and none of them provides.
 ///
@@ -71,11 +92,7 @@ pub fn encode(manifest: &Manifest, root: &str) -> Result<Vec<u8>, ComposeError> 
     let names = members(root, &manifest.components);
     let mut parts: BTreeMap<&str, Part> = BTreeMap::new();
     for name in &names {
-        let Some(component) = manifest.components.get(*name) else { continue };
-        let file = manifest.resolve(&component.source);
-        let part = Part::read(name, &file)
-            .map_err(|source| ComposeError::Part { file: file.display().to_string(), source })?;
-        parts.insert(name, part);
+        parts.insert(name, read(manifest, name)?);
     }
     let mut graph = CompositionGraph::new();
     let mut instances: BTreeMap<&str, NodeId> = BTreeMap::new();

@@ -1,13 +1,13 @@
 //! Whether what one component imports is what another exports, told item by item where it is not.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::Part;
 use crate::check::list;
 use crate::fault::SyntaxError;
 use crate::inspect::{InterfaceName, Kind};
 use crate::suggest::nearest;
-use crate::wit::{Detail, Difference, Interface, Noun, Shape, Side, compare};
+use crate::wit::{Detail, Difference, Interface, Noun, Shape, Side, TypeName, compare};
 
 /// An import that another component provides.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,14 +42,12 @@ pub fn link<'a>(
     let (asked_name, asked) = asked(wanted, consumer)?;
     let (offered_name, offered) = offered(asked_name, consumer, provider, all)?;
     let mut differences = required(compare(asked, offered));
-    for used in used_interfaces(asked, asked_name) {
-        let asked = consumer.surface.imports.interfaces.get(&used);
+    for (used, asked) in used_types(asked, asked_name, &consumer.surface.imports) {
         let sides = [&provider.surface.exports, &provider.surface.imports];
         let offered = sides.into_iter().find_map(|side| compatible(&used, side)).map(|(_, interface)| interface);
-        if let (Some(asked), Some(offered)) = (asked, offered) {
-            let types = required(compare(asked, offered)).into_iter().filter(|it| it.noun == Noun::Type);
-            differences.extend(types.map(|it| Difference { name: format!("{used}.{}", it.name), ..it }));
-        }
+        let types = offered.map(|offered| required(compare(&asked, offered))).unwrap_or_default();
+        let named = types.into_iter().map(|it| Difference { name: format!("{used}.{}", it.name), ..it });
+        differences.extend(named);
     }
     if differences.is_empty() {
         let (import, export) = (asked_name.to_string(), offered_name.to_string());
@@ -206,26 +204,35 @@ fn sentence(detail: &Detail, here: &str, there: &str) -> String {
     }
 }
 
-/// The other interfaces whose types an interface uses.
-fn used_interfaces(interface: &Interface, own: &InterfaceName) -> BTreeSet<InterfaceName> {
-    fn visit(shape: &Shape, used: &mut BTreeSet<InterfaceName>) {
-        match shape {
-            Shape::Named(name) => used.extend(name.interface.clone()),
-            Shape::Record(fields) => fields.iter().for_each(|(_, shape)| visit(shape, used)),
-            Shape::Variant(cases) => cases.iter().filter_map(|(_, it)| it.as_ref()).for_each(|it| visit(it, used)),
-            Shape::Of(_, parts) => parts.iter().flatten().for_each(|shape| visit(shape, used)),
-            Shape::Array(of, _) => visit(of, used),
-            Shape::Plain(_) | Shape::Enum(_) | Shape::Flags(_) | Shape::Resource => {}
+/// The types of other interfaces that an interface uses, directly or by way of others, each where it is defined on `side`.
+fn used_types(interface: &Interface, own: &InterfaceName, side: &Side) -> BTreeMap<InterfaceName, Interface> {
+    let mut open: Vec<&TypeName> = Vec::new();
+    interface.types.values().for_each(|shape| names_in(shape, &mut open));
+    for function in interface.functions.values() {
+        function.params.iter().map(|(_, shape)| shape).chain(&function.result).for_each(|it| names_in(it, &mut open));
+    }
+    let mut used: BTreeMap<InterfaceName, Interface> = BTreeMap::new();
+    while let Some(TypeName { interface, name }) = open.pop() {
+        let Some(place) = interface.as_ref().filter(|place| *place != own && !is_host(place)) else { continue };
+        let Some(shape) = side.interfaces.get(place).and_then(|interface| interface.types.get(name)) else { continue };
+        let types = &mut used.entry(place.clone()).or_default().types;
+        if types.insert(name.clone(), shape.clone()).is_none() {
+            names_in(shape, &mut open);
         }
     }
-    let mut used = BTreeSet::new();
-    interface.types.values().for_each(|shape| visit(shape, &mut used));
-    for function in interface.functions.values() {
-        function.params.iter().map(|(_, shape)| shape).chain(&function.result).for_each(|it| visit(it, &mut used));
-    }
-    used.remove(own);
-    used.retain(|name| !is_host(name));
     used
+}
+
+/// The types that a type names.
+fn names_in<'a>(shape: &'a Shape, names: &mut Vec<&'a TypeName>) {
+    match shape {
+        Shape::Named(name) => names.push(name),
+        Shape::Record(fields) => fields.iter().for_each(|(_, shape)| names_in(shape, names)),
+        Shape::Variant(cases) => cases.iter().filter_map(|(_, it)| it.as_ref()).for_each(|it| names_in(it, names)),
+        Shape::Of(_, parts) => parts.iter().flatten().for_each(|shape| names_in(shape, names)),
+        Shape::Array(of, _) => names_in(of, names),
+        Shape::Plain(_) | Shape::Enum(_) | Shape::Flags(_) | Shape::Resource => {}
+    }
 }
 
 /// The names of a side's interfaces that are not the host's.

@@ -8,7 +8,7 @@ mod fit;
 mod part;
 mod unite;
 
-pub use encode::{ComposeError, encode};
+pub use encode::{ComposeError, encode, links};
 pub use fit::{Link, link, open_imports};
 pub use part::{PART_BYTES, Part, PartError};
 pub use unite::{members, root, united_grants};

@@ -75,14 +75,23 @@ pub(super) fn read_fuse(
 }
 
 impl Wiring {
-    /// Checks what the text alone tells: that no component provides for itself by way of others, and that what is fused
-    /// can have one authority.
+    /// Checks what the text alone tells: that no component provides for itself by way of others, that what is fused can have
+    /// one authority, and that what stays apart is not reused.
     pub(super) fn check(&self, check: &mut Check<'_>, components: &BTreeMap<String, Component>) {
         let mut told = BTreeSet::new();
         for wire in &self.wires {
             let Some(way) = self.way(&wire.provider, &wire.component) else { continue };
             if told.insert(way.iter().copied().collect::<BTreeSet<_>>()) {
                 check.fault(wire.provider_span.clone(), circle(&way));
+            }
+        }
+        for (name, component) in components {
+            if !component.imports.is_empty() && !component.fuse && component.reuse.is_some() {
+                let error = SyntaxError::new(format!(
+                    "`{name}` is wired to others, and cannot be reused while they stay apart"
+                ));
+                let hint = "leave `reuse` out: each invocation has instances of its own of all of them; or write `fuse = true`";
+                check.fault(self.headers.get(name).cloned().unwrap_or_default(), error.hint(hint));
             }
         }
         for (name, span) in self.fuses.iter().filter(|_| told.is_empty()) {

@@ -31,6 +31,7 @@ use crate::engine::Engine;
 use crate::invocation::Invocation;
 use crate::limiter::{Limiter, NoRoom};
 use crate::meter::{EPOCHS_PER_SLICE, Exhausted, go_on};
+use crate::wired::{Handles, Tree};
 
 use inherit::Inherited;
 pub(crate) use network::Network;
@@ -54,6 +55,10 @@ pub(crate) struct Host {
     limiter: Limiter,
     /// Bytes that the guest's compare-and-swap handles hold.
     held: Arc<AtomicUsize>,
+    /// What the guest holds of other components' resources.
+    pub(crate) handles: Handles,
+    /// The instances of other components that it may call.
+    pub(crate) tree: Tree,
     pub(crate) authority: Arc<Authority>,
     pub(crate) current: Arc<Current>,
 }
@@ -82,6 +87,8 @@ impl Host {
             outbound: Outbound::new(network),
             limiter: Limiter::new(Arc::clone(current), &authority.limits, engine.budget())?,
             held: Arc::default(),
+            handles: Handles::default(),
+            tree: Tree::default(),
             authority: Arc::clone(authority),
             current: Arc::clone(current),
         })

@@ -14,6 +14,7 @@ use std::task::Poll;
 use coracle_package::manifest;
 use http::uri::Scheme;
 use tokio::sync::oneshot;
+use wasmtime::component::{Component, Linker};
 use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
@@ -25,6 +26,7 @@ use crate::host::Host;
 use crate::invocation::{Invocation, Observer, Record, Reporter};
 use crate::log::GuestLog;
 use crate::outcome::Outcome;
+use crate::wired::{Import, WireError, link};
 use body::Fate;
 use shared::Shared;
 use spare::Spare;
@@ -46,9 +48,21 @@ pub enum LinkError {
     /// Reuse with several requests at once needs an asynchronous (0.3) handler.
     #[error("a wasi:http 0.2 guest answers one request at a time: `reuse.concurrent` must be 1")]
     Concurrent,
+    /// It cannot be wired to those that provide for it.
+    #[error(transparent)]
+    Wire(WireError),
     /// The engine itself.
     #[error(transparent)]
     Engine(#[from] EngineError),
+}
+
+impl From<WireError> for LinkError {
+    fn from(error: WireError) -> Self {
+        match error {
+            WireError::Engine(error) => Self::Engine(error),
+            error => Self::Wire(error),
+        }
+    }
 }
 
 /// What one call brings with it besides the request.
@@ -115,7 +129,34 @@ impl Function {
         reuse: Option<manifest::Reuse>,
     ) -> Result<Self, LinkError> {
         let Code::Component(component) = code else { return Err(LinkError::Module) };
-        let instance = engine.linker()?.instantiate_pre(component).map_err(LinkError::Import)?;
+        Self::linked(engine, component, engine.linker()?, authority, reuse)
+    }
+
+    /// Links `code`, whose name in the app is `name`, to the host and to those that provide for it. Its instances are not
+    /// used again: those of its providers would have to be kept too, with what they remember.
+    ///
+    /// # Errors
+    /// As for [`Function::new`], and when it passes to another component what cannot cross.
+    pub fn wired(
+        engine: &Engine,
+        name: &str,
+        code: &Code,
+        authority: Arc<Authority>,
+        imports: &[Import],
+    ) -> Result<Self, LinkError> {
+        let Code::Component(component) = code else { return Err(LinkError::Module) };
+        let linker = link(engine, name, component, imports)?;
+        Self::linked(engine, component, &linker, authority, None)
+    }
+
+    fn linked(
+        engine: &Engine,
+        component: &Component,
+        linker: &Linker<Host>,
+        authority: Arc<Authority>,
+        reuse: Option<manifest::Reuse>,
+    ) -> Result<Self, LinkError> {
+        let instance = linker.instantiate_pre(component).map_err(LinkError::Import)?;
         let handler = if let Ok(handler) = ProxyPre::new(instance.clone()) {
             Handler::P2(handler)
         } else if let Ok(handler) = ServicePre::new(instance) {

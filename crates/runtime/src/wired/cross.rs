@@ -1,0 +1,152 @@
+//! One call from one component to another.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use wasmtime::component::{Accessor, ComponentExportIndex, Val};
+use wasmtime::{AsContextMut, StoreContextMut};
+
+use super::Provider;
+use super::part::{Cell, Live, Part};
+use super::value::{give, pass, take_back};
+use crate::current::Current;
+use crate::host::Host;
+use crate::outcome::Outcome;
+use crate::trap;
+
+/// A function of one component that another one calls.
+pub(super) struct Edge {
+    pub(super) from: Arc<str>,
+    pub(super) provider: Provider,
+    /// The interface and the function, as the caller names them.
+    pub(super) function: String,
+    pub(super) index: ComponentExportIndex,
+}
+
+/// A provider failed, and with it the call that it was part of.
+#[derive(Debug, thiserror::Error)]
+#[error("`{to}` failed ({outcome}) when `{from}` called {function}: {detail}")]
+pub(crate) struct Failed {
+    from: Arc<str>,
+    to: Arc<str>,
+    function: String,
+    /// How the provider ended.
+    pub(crate) outcome: Outcome,
+    detail: String,
+}
+
+/// The store of whoever calls, which is at hand in a synchronous call and asked for in an asynchronous one.
+pub(super) trait Caller {
+    fn with<R>(&mut self, work: impl FnOnce(StoreContextMut<'_, Host>) -> R) -> R;
+}
+
+impl Caller for StoreContextMut<'_, Host> {
+    fn with<R>(&mut self, work: impl FnOnce(StoreContextMut<'_, Host>) -> R) -> R {
+        work(self.as_context_mut())
+    }
+}
+
+impl Caller for &Accessor<Host> {
+    fn with<R>(&mut self, work: impl FnOnce(StoreContextMut<'_, Host>) -> R) -> R {
+        Accessor::with(self, |mut access| work(access.as_context_mut()))
+    }
+}
+
+/// Calls the provider's function with what the caller gave, and gives the caller what comes back.
+pub(super) async fn cross(
+    edge: &Edge,
+    mut caller: impl Caller,
+    parameters: &[Val],
+    results: &mut [Val],
+) -> wasmtime::Result<()> {
+    let began = Instant::now();
+    let (calling, cell) = caller.with(|store| reach(&store, &edge.provider))?;
+    let mut part = cell.lock().await;
+    let used = part.invocation.meter.cpu();
+    let ended = call(edge, &mut caller, &calling, (&mut part, &cell), parameters, results).await;
+    let ended = ended.map_err(|error| failed(edge, &part, &error));
+    // What the provider lacked explains the failure of the whole, if it comes to that.
+    part.invocation.refusals().into_iter().for_each(|refusal| calling.get().refuse(refusal));
+    let outcome = ended.as_ref().err().map_or(Outcome::Ok, |failed| failed.outcome);
+    tracing::debug!(
+        target: "coracle::edge",
+        from = &*edge.from,
+        to = &*edge.provider.inner.name,
+        function = edge.function,
+        traceparent = part.invocation.traceparent,
+        wall_us = began.elapsed().as_micros(),
+        cpu_us = part.invocation.meter.cpu().saturating_sub(used).as_micros(),
+        peak_memory = part.invocation.meter.memory_peak(),
+        %outcome,
+        "crossed"
+    );
+    ended.map_err(Into::into)
+}
+
+/// Whom the caller works for, and the provider's instance in that invocation.
+fn reach(store: &StoreContextMut<'_, Host>, provider: &Provider) -> wasmtime::Result<(Arc<Current>, Cell)> {
+    let host = store.data();
+    let cell = host.tree.part(provider, &host.current.get())?;
+    Ok((Arc::clone(&host.current), cell))
+}
+
+async fn call(
+    edge: &Edge,
+    caller: &mut impl Caller,
+    calling: &Arc<Current>,
+    (part, cell): (&mut Part, &Cell),
+    parameters: &[Val],
+    results: &mut [Val],
+) -> wasmtime::Result<()> {
+    part.start(calling).await?;
+    let live = part.live()?;
+    let mut lent = Vec::new();
+    let given = caller.with(|mut from| {
+        let mut to = live.store.as_context_mut();
+        let given = parameters.iter().map(|value| pass(value, &mut from, &mut to, cell, &mut lent));
+        given.collect::<wasmtime::Result<Vec<_>>>()
+    })?;
+    let mut came = vec![Val::Bool(false); results.len()];
+    let called = part.run(calling, async |Live { store, instance }| {
+        let missing = || wasmtime::format_err!("an export of the component's type is missing in its instance");
+        let function = instance.get_func(&mut *store, edge.index).ok_or_else(missing)?;
+        function.call_async(store, &given, &mut came).await
+    });
+    called.await?;
+    let live = part.live()?;
+    take_back(&mut live.store.as_context_mut(), lent)?;
+    caller.with(|mut to| {
+        let mut from = live.store.as_context_mut();
+        for (result, value) in results.iter_mut().zip(&came) {
+            *result = give(value, &mut from, &mut to, cell)?;
+        }
+        Ok(())
+    })
+}
+
+/// The guest that held another component's resource has dropped it.
+pub(super) async fn drop_handle(mut store: StoreContextMut<'_, Host>, number: u32) -> wasmtime::Result<()> {
+    let handle = store.data_mut().handles.remove(number)?;
+    if !handle.owned {
+        return Ok(());
+    }
+    let calling = Arc::clone(&store.data().current);
+    let mut owner = handle.owner.lock().await;
+    let resource = handle.resource;
+    owner.run(&calling, async |Live { store, .. }| resource.resource_drop_async(store).await).await
+}
+
+fn failed(edge: &Edge, part: &Part, error: &wasmtime::Error) -> Failed {
+    let outcome = match trap::classify(error, &part.invocation) {
+        // A provider that leaves in the middle of a call has not answered it.
+        Outcome::Ok => Outcome::GuestError,
+        outcome => outcome,
+    };
+    Failed {
+        from: Arc::clone(&edge.from),
+        to: Arc::clone(&edge.provider.inner.name),
+        function: edge.function.clone(),
+        outcome,
+        detail: trap::describe(error),
+    }
+}

@@ -1,0 +1,113 @@
+//! The components of an app that provide for others and stay apart from them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use coracle_package::compose;
+use coracle_package::manifest::{self, Manifest};
+use coracle_runtime::wired::{Import, Provider, WireError};
+
+use crate::app::{Builder, Values};
+use crate::config::{Problem, Source};
+
+/// Those that are linked and ready, by name.
+#[derive(Default)]
+pub(crate) struct Providers(BTreeMap<String, Provider>);
+
+impl Builder {
+    /// Links every component that provides for another one which is not fused with it, each behind what it needs itself.
+    pub(crate) async fn providers(
+        &self,
+        manifest: &Manifest,
+        values: &Values,
+        problems: &mut Vec<Problem>,
+    ) -> Providers {
+        let mut providers = Providers::default();
+        for name in order(manifest) {
+            let Some(component) = manifest.components.get(name) else { continue };
+            match self.provider(manifest, name, component, values, &providers).await {
+                Ok(provider) => _ = providers.0.insert(name.to_owned(), provider),
+                Err(found) => problems.extend(found),
+            }
+        }
+        providers
+    }
+
+    async fn provider(
+        &self,
+        manifest: &Manifest,
+        name: &str,
+        component: &manifest::Component,
+        values: &Values,
+        providers: &Providers,
+    ) -> Result<Provider, Vec<Problem>> {
+        let imports = providers.imports(manifest, name, component)?;
+        let (authority, code) = self.load(manifest, name, component, values).await?;
+        Provider::new(&self.engine, name, &code, Arc::new(authority), &imports)
+            .map_err(|error| vec![not_wired(&error, Problem::of(&error).at(format!("component `{name}`")))])
+    }
+}
+
+impl Providers {
+    /// What a component imports from others. Nothing where it is fused with them.
+    pub(crate) fn imports(
+        &self,
+        manifest: &Manifest,
+        name: &str,
+        component: &manifest::Component,
+    ) -> Result<Vec<Import>, Vec<Problem>> {
+        if component.fuse {
+            return Ok(Vec::new());
+        }
+        let links = compose::links(manifest, name).map_err(|error| {
+            let hint = error.hint().map(str::to_owned);
+            let place = format!("component `{name}`");
+            vec![Problem { hint, details: error.details().to_vec(), ..Problem::new(&error).at(place) }]
+        })?;
+        let import = |link: compose::Link| {
+            // One that is missing has its own problem.
+            let provider = self.0.get(&link.provider).ok_or_else(Vec::new)?.clone();
+            Ok(Import { import: link.import, provider, export: link.export })
+        };
+        links.into_iter().map(import).collect()
+    }
+}
+
+/// The components that are called by others across the host, each behind those that it calls.
+fn order(manifest: &Manifest) -> Vec<&str> {
+    fn visit<'a>(manifest: &'a Manifest, name: &'a str, order: &mut Vec<&'a str>) {
+        let Some(component) = manifest.components.get(name).filter(|component| !component.fuse) else { return };
+        for provider in component.imports.values() {
+            if !order.contains(&provider.as_str()) {
+                visit(manifest, provider, order);
+                order.push(provider);
+            }
+        }
+    }
+    let mut order = Vec::new();
+    manifest.components.keys().for_each(|name| visit(manifest, name, &mut order));
+    order
+}
+
+/// The most instances that one invocation of an app may take. What cannot be read is told when the app is built.
+pub(crate) fn instances(source: &Source) -> u32 {
+    let manifest = match source {
+        Source::File(file) => std::fs::read_to_string(file).ok().and_then(|text| Manifest::parse(&text, file).ok()),
+        Source::Manifest(manifest) => Some(Manifest::clone(manifest)),
+        Source::Component { .. } => None,
+    };
+    let Some(manifest) = manifest else { return 1 };
+    let apart = |name: &String| compose::members(name, &manifest.components).len();
+    let most = manifest.components.iter().filter(|(_, it)| !it.fuse).map(|(name, _)| apart(name)).max();
+    most.and_then(|most| u32::try_from(most).ok()).unwrap_or(1)
+}
+
+/// What to do about a component that cannot be wired.
+pub(crate) fn not_wired(error: &WireError, problem: Problem) -> Problem {
+    match error {
+        WireError::Value { .. } => {
+            problem.hint("write `fuse = true` under the component that imports it: fused, everything may be passed")
+        }
+        _ => problem,
+    }
+}
