@@ -6,6 +6,7 @@
 
 #[cfg(target_os = "linux")]
 mod account;
+#[cfg(target_os = "linux")]
 mod answer;
 #[cfg(target_os = "linux")]
 mod candidate;

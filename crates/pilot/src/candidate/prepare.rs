@@ -73,7 +73,11 @@ pub(crate) fn prepare(plan: &Plan, candidate: &Candidate, tools: &Tools) -> Resu
             };
             let shown = match http {
                 true => format!("coracle serve {name}"),
-                false => [&["coracle run".to_owned()], &flags[..], &[name], &arguments[..]].concat().join(" "),
+                false => {
+                    let rest =
+                        if arguments.is_empty() { Vec::new() } else { [&["--".to_owned()], &arguments[..]].concat() };
+                    [&["coracle run".to_owned()], &flags[..], &[name], &rest].concat().join(" ")
+                }
             };
             let run = if http {
                 let serve = ["serve", "--log", "error", "--addr", "127.0.0.1:{port}"].map(Into::into).to_vec();

@@ -2,6 +2,8 @@
 
 mod input;
 mod keys;
+#[cfg(target_os = "linux")]
+mod made;
 mod parse;
 
 use std::collections::BTreeMap;
@@ -13,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use input::Body;
 #[cfg(target_os = "linux")]
-pub(crate) use input::generate;
+pub(crate) use made::generate;
 
 /// The name of the file in a pilot's folder.
 pub const FILE_NAME: &str = "pilot.toml";
