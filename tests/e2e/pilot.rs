@@ -1,6 +1,5 @@
 //! `coracle pilot`, as a process, on candidates that do what candidates do.
 
-use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -211,54 +210,4 @@ fn a_component_is_measured_beside_its_twin_and_served_ones_too() {
         let (median, low, high) = figure(&report, candidate, "p50");
         assert!(low <= median && median <= high && figure(&report, candidate, "p99").0 >= median);
     }
-}
-
-/// The kernel of a worked pilot, as it is measured by others: figures agree within their intervals.
-#[test]
-fn figures_agree_with_hyperfine_and_time() {
-    let pilot = Pilot::new(
-        &[fake("a", "today", 0.2, 48 << 20), fake("b", "port", 0.2, 8 << 20), "[input.one]\n".to_owned()].concat(),
-    );
-    let output = pilot.run();
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    let report = pilot.report();
-    for (candidate, bytes) in [(0, 48 << 20), (1, 8 << 20)] {
-        let (_, low, high) = figure(&report, candidate, "p50");
-        let (fastest, slowest) = hyperfine(pilot.folder.path(), bytes);
-        // Two intervals of one quantity meet; between the two measurements the load of the machine may have changed, so that
-        // either may have moved by a quarter.
-        assert!(
-            low <= slowest * 1.25 && fastest <= high * 1.25,
-            "{low} to {high}, and by hyperfine {fastest} to {slowest}"
-        );
-        let (peak, ..) = figure(&report, candidate, "peak");
-        let by_time = time(pilot.folder.path(), bytes);
-        assert!((peak / by_time - 1.0).abs() < 0.05, "{peak}, and by time {by_time}");
-    }
-}
-
-/// The fastest and the slowest of some runs.
-fn hyperfine(folder: &Path, bytes: u64) -> (f64, f64) {
-    let json = folder.join("hyperfine.json");
-    let status = Command::new("hyperfine")
-        .current_dir(folder)
-        .args(["--shell=none", "--warmup=2", "--runs=10", "--style=none", "--export-json"])
-        .arg(&json)
-        .arg(format!("python3 fake.py 0.2 {bytes}"))
-        .status()
-        .expect("hyperfine is there: install Debian's package hyperfine");
-    assert!(status.success());
-    let found: Value = serde_json::from_slice(&std::fs::read(json).expect("a file")).expect("JSON");
-    let of = |key: &str| found["results"][0][key].as_f64().expect("a number");
-    (of("min"), of("max"))
-}
-
-/// The peak of resident memory, in bytes.
-fn time(folder: &Path, bytes: u64) -> f64 {
-    let output = Command::new("/usr/bin/time")
-        .current_dir(folder)
-        .args(["-f", "%M", "python3", "fake.py", "0.2", &bytes.to_string()])
-        .output()
-        .expect("GNU time is there: install Debian's package time");
-    text(&output.stderr).trim().parse::<f64>().expect("a number of KiB") * 1024.0
 }

@@ -3,7 +3,10 @@
 //! Everything is built once, in the dev profile and with the features that the whole workspace needs, and serves every part:
 //! a command that named one crate would build the engine a second time with other features.
 
+use std::path::Path;
+
 use super::{Tally, languages};
+use crate::guests::npm;
 use crate::packages::{self, Package};
 use crate::project::Project;
 use crate::{Result, check, shell};
@@ -15,7 +18,7 @@ pub(super) struct Part {
     pub(super) run: fn(&Project) -> Result<Tally>,
 }
 
-pub(super) const PARTS: [Part; 13] = [
+pub(super) const PARTS: [Part; 14] = [
     Part { name: "setup", about: "system packages that the tests need", run: setup },
     Part { name: "format", about: "rustfmt has nothing to change", run: format },
     Part { name: "clippy", about: "lints, without one warning", run: clippy },
@@ -37,6 +40,7 @@ pub(super) const PARTS: [Part; 13] = [
         run: |it| outside(it, "conformance"),
     },
     Part { name: "e2e", about: "the programs over real sockets", run: |it| outside(it, "e2e") },
+    Part { name: "pilots", about: "the worked pilots, beside what other programs measure", run: pilots },
     Part {
         name: "hostile",
         about: "guests and clients that mean harm, beside a quiet neighbour",
@@ -52,9 +56,10 @@ pub(super) const PARTS: [Part; 13] = [
 ];
 
 /// What the system has to have. The guests' own toolchains are `cargo xtask guests`' matter.
-const PACKAGES: [Package; 3] = [
+const PACKAGES: [Package; 4] = [
     Package { name: "redis-server", shown_by: "redis-server", purpose: "the key-value tests drive a real Redis" },
     Package { name: "hyperfine", shown_by: "hyperfine", purpose: "the figures of a pilot are held against its" },
+    Package { name: "tidy", shown_by: "tidy", purpose: "the page of a pilot's report is checked by it" },
     Package { name: "time", shown_by: "/usr/bin/time", purpose: "the memory of a pilot is held against its" },
 ];
 
@@ -90,6 +95,17 @@ fn guests(project: &Project) -> Result<Tally> {
 /// A target of `tests/`.
 fn outside(project: &Project, target: &str) -> Result<Tally> {
     Tally::of_tests(project.cargo().args(["test", "--workspace", "--no-fail-fast", "--test", target]))
+}
+
+/// A pilot's candidate is a server in Node.js.
+fn pilots(project: &Project) -> Result<Tally> {
+    let (node, _) = npm::programs(project)?;
+    let folder = node.parent().map(Path::to_owned);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(std::env::split_paths(&path).chain(folder))?;
+    let mut command = project.cargo();
+    command.args(["test", "--workspace", "--no-fail-fast", "--test", "pilots"]).env("PATH", path);
+    Tally::of_tests(&mut command)
 }
 
 fn doctest(project: &Project) -> Result<Tally> {
