@@ -49,7 +49,7 @@ pub(crate) fn execute(arguments: &Arguments, environment: &Environment) -> Resul
         format!("{name:<24}  {language:<10}  {before:>8}  {after:>9}  {took:>7}\n")
     };
     let mut table = row(["component", "language", "built", "component", "time"]);
-    for Built { name, language, result, took } in &built {
+    for Built { name, language, result, took, .. } in &built {
         let seconds = format!("{:.1} s", took.as_secs_f64());
         let (before, after) = match result {
             Ok(Size { before, after }) => (before.map_or_else(|| "as it was".to_owned(), readable), readable(*after)),
@@ -62,7 +62,7 @@ pub(crate) fn execute(arguments: &Arguments, environment: &Environment) -> Resul
 }
 
 /// Tells why a component was not built.
-fn tell(built: &Built) {
+pub(crate) fn tell(built: &Built) {
     let Err(error) = &built.result else { return };
     let failure = Failure::bad_data(error).at(format_args!("component `{}`", built.name));
     match error {
@@ -78,7 +78,7 @@ fn tell(built: &Built) {
     .report();
 }
 
-fn config_failure(error: &ConfigError) -> Failure {
+pub(crate) fn config_failure(error: &ConfigError) -> Failure {
     match error {
         ConfigError::Manifest(faults) => manifest_failure(faults),
         ConfigError::Read { .. } => Failure::bad_data(error).hint("an app's folder holds a `coracle.toml`"),

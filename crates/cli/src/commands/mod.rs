@@ -5,6 +5,7 @@ pub(crate) mod cache;
 pub(crate) mod completions;
 pub(crate) mod compose;
 pub(crate) mod demo;
+pub(crate) mod dev;
 pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod inspect;
@@ -27,6 +28,7 @@ pub(crate) enum Verb {
     Demo(demo::Arguments),
     New(new::Arguments),
     Build(build::Arguments),
+    Dev(dev::Arguments),
     Test(test::Arguments),
     Compose(compose::Arguments),
     Inspect(inspect::Arguments),
@@ -46,6 +48,7 @@ impl Verb {
             Self::Demo(arguments) => demo::execute(&arguments, environment),
             Self::New(arguments) => new::execute(&arguments),
             Self::Build(arguments) => build::execute(&arguments, environment),
+            Self::Dev(arguments) => dev::execute(&arguments, environment),
             Self::Test(arguments) => test::execute(&arguments, environment),
             Self::Compose(arguments) => compose::execute(&arguments),
             Self::Inspect(arguments) => inspect::execute(&arguments),

@@ -3,6 +3,7 @@
 mod component;
 mod language;
 mod stamp;
+mod watch;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use coracle_package::manifest::{Build, FILE_NAME, Language, Manifest};
 
 use crate::tool::{Environment, Need, ToolError};
 pub use component::Unfit;
+pub use watch::{QUIET, Sources};
 
 /// What is built, and how.
 #[derive(Clone)]
@@ -36,6 +38,8 @@ pub struct Built {
     pub name: String,
     /// Its language.
     pub language: Language,
+    /// Its file, which is there if it was ever built.
+    pub output: PathBuf,
     /// What came of it.
     pub result: Result<Size, BuildError>,
     /// How long it took.
@@ -152,7 +156,7 @@ pub fn run(config: &Config) -> Result<Vec<Built>, ConfigError> {
                     let began = Instant::now();
                     let result = one(job, &need, config.force);
                     let (name, language) = (job.name.clone(), job.build.language);
-                    let built = Built { name, language, result, took: began.elapsed() };
+                    let built = Built { name, language, output: job.output.clone(), result, took: began.elapsed() };
                     all.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(built);
                 }
             });
@@ -163,8 +167,12 @@ pub fn run(config: &Config) -> Result<Vec<Built>, ConfigError> {
     Ok(all)
 }
 
+fn manifest_file(config: &Config) -> PathBuf {
+    if config.path.is_dir() { config.path.join(FILE_NAME) } else { config.path.clone() }
+}
+
 fn jobs(config: &Config) -> Result<Vec<Job>, ConfigError> {
-    let file = if config.path.is_dir() { config.path.join(FILE_NAME) } else { config.path.clone() };
+    let file = manifest_file(config);
     let text = std::fs::read_to_string(&file).map_err(|source| ConfigError::Read { path: file.clone(), source })?;
     let manifest = Manifest::parse(&text, &file).map_err(ConfigError::Manifest)?;
     let mut jobs = Vec::new();

@@ -1,6 +1,7 @@
 //! What a component was built from: nothing is built again until that changes.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use coracle_package::digest::Digest;
@@ -54,16 +55,27 @@ impl<'a> Stamp<'a> {
     }
 }
 
+/// Whether a path may be that of a source.
+pub(super) fn is_source(path: &Path) -> bool {
+    !is_output(path) && !path.iter().any(is_skipped)
+}
+
+/// Components are what builds make of sources, wherever they lie.
+fn is_output(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "wasm" || extension == "wasm-new")
+}
+
+fn is_skipped(name: &OsStr) -> bool {
+    NOT_SOURCES.iter().any(|skipped| *skipped == name)
+}
+
 /// Adds the name and the digest of every source below a folder.
 fn gather(folder: &Path, inputs: &mut String) -> Result<(), BuildError> {
     let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
     let mut entries = entries.map_err(BuildError::io(folder))?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for path in entries.into_iter().map(|entry| entry.path()) {
-        let name = path.file_name().unwrap_or_default();
-        // Components are what builds make of sources, wherever they lie.
-        let built = path.extension().is_some_and(|extension| extension == "wasm" || extension == "wasm-new");
-        if built || NOT_SOURCES.iter().any(|skipped| *skipped == name) {
+        if is_output(&path) || path.file_name().is_some_and(is_skipped) {
             continue;
         }
         if path.is_dir() {

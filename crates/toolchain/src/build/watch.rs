@@ -1,0 +1,130 @@
+//! Notices when the sources of an app change.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+
+use super::{Config, ConfigError, Job, jobs, manifest_file, stamp};
+
+/// How long sources must be quiet before they are built.
+///
+/// Reason: an editor that saves all of its files, or a version control system that changes branches, takes some tens of
+/// milliseconds; a person does not notice 150.
+pub const QUIET: Duration = Duration::from_millis(150);
+
+/// The sources of an app's components, and its manifest.
+pub struct Sources {
+    watcher: RecommendedWatcher,
+    changes: Receiver<()>,
+    watched: BTreeSet<PathBuf>,
+}
+
+impl Sources {
+    /// Begins to watch.
+    ///
+    /// # Errors
+    /// The system does not tell of changes.
+    pub fn watch(config: &Config) -> notify::Result<Self> {
+        let (tell, changes) = mpsc::channel();
+        let manifest = manifest(config)?;
+        let watcher = notify::recommended_watcher(move |event| notice(&tell, &manifest, event))?;
+        let mut sources = Self { watcher, changes, watched: BTreeSet::new() };
+        sources.follow(config)?;
+        Ok(sources)
+    }
+
+    /// Waits for a change, and until no more come.
+    ///
+    /// # Errors
+    /// The system tells of no more changes.
+    pub fn changed(&mut self, config: &Config) -> notify::Result<()> {
+        let ended = || notify::Error::generic("the watch has ended");
+        self.changes.recv().map_err(|_| ended())?;
+        loop {
+            match self.changes.recv_timeout(QUIET) {
+                Ok(()) => {}
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return Err(ended()),
+            }
+        }
+        self.follow(config)
+    }
+
+    /// Watches the folders that the manifest names now.
+    fn follow(&mut self, config: &Config) -> notify::Result<()> {
+        let manifest = manifest(config)?;
+        let around = manifest.parent().unwrap_or(Path::new("/"));
+        let folders: BTreeSet<PathBuf> = match jobs(config) {
+            Ok(jobs) => {
+                let whole = |job: Job| std::path::absolute(job.folder).map_err(notify::Error::io);
+                let folders = jobs.into_iter().map(whole).collect::<notify::Result<Vec<_>>>()?;
+                folders.into_iter().filter(|folder| folder.is_dir()).collect()
+            }
+            // Until its faults are mended, only the manifest itself is of interest.
+            Err(ConfigError::Manifest(_) | ConfigError::Read { .. }) if !self.watched.is_empty() => return Ok(()),
+            Err(_) => BTreeSet::new(),
+        };
+        for folder in &folders {
+            if !self.watched.contains(folder) {
+                self.watcher.watch(folder, RecursiveMode::Recursive)?;
+            }
+        }
+        if self.watched.is_empty() && !folders.contains(around) {
+            self.watcher.watch(around, RecursiveMode::NonRecursive)?;
+        }
+        self.watched.extend(folders);
+        Ok(())
+    }
+}
+
+/// The manifest's whole path: changes are told with whole paths.
+fn manifest(config: &Config) -> notify::Result<PathBuf> {
+    std::path::absolute(manifest_file(config)).map_err(notify::Error::io)
+}
+
+fn notice(tell: &Sender<()>, manifest: &Path, event: notify::Result<notify::Event>) {
+    // A watch that fails may have missed a change: a build that finds none does nothing.
+    let changed = event.map_or(true, |event| {
+        // What the app's own folder is called says nothing about what is in it.
+        let around = manifest.parent().unwrap_or(Path::new("/"));
+        let of_sources = |path: &PathBuf| stamp::is_source(path.strip_prefix(around).unwrap_or(path));
+        !matches!(event.kind, EventKind::Access(_)) && (event.need_rescan() || event.paths.iter().any(of_sources))
+    });
+    if changed {
+        // Nobody is told when nobody waits any more.
+        let _ = tell.send(());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tool::Environment;
+
+    const APP: &str = "[app]\nname = \"a\"\n[component.one]\nsource = \"one.wasm\"\n\
+        build = { language = \"c\", folder = \"one\" }\n";
+
+    #[test]
+    fn sources_are_told_from_what_builds_leave_behind() {
+        let place = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| std::fs::write(place.path().join(name), text).unwrap();
+        std::fs::create_dir_all(place.path().join("one/target")).unwrap();
+        file("coracle.toml", APP);
+        file("one/a.c", "1");
+        let environment: Environment = std::sync::Arc::new(|_: &str| None);
+        let config = Config { path: place.path().to_owned(), names: Vec::new(), force: false, environment };
+        let mut sources = Sources::watch(&config).unwrap();
+
+        file("one/target/a.o", "1");
+        file("one.wasm", "1");
+        assert!(sources.changes.recv_timeout(QUIET * 3).is_err());
+        file("one/a.c", "2");
+        sources.changed(&config).unwrap();
+        file("coracle.toml", &format!("{APP}# changed\n"));
+        sources.changed(&config).unwrap();
+        assert!(sources.changes.recv_timeout(QUIET * 3).is_err());
+    }
+}
