@@ -42,7 +42,8 @@ impl Project {
 
     /// A built sample, whether it is kept in the tree or was built by `cargo xtask guests`.
     pub(crate) fn sample(&self, name: &str) -> Result<PathBuf> {
-        let path = self.root.join("samples").join(name).join(format!("{name}.wasm"));
+        let file = name.rsplit_once('/').map_or(name, |(_, last)| last);
+        let path = self.root.join("samples").join(name).join(format!("{file}.wasm"));
         if path.is_file() {
             return Ok(path);
         }

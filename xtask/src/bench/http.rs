@@ -142,7 +142,7 @@ fn measure(project: &Project, programs: &Programs, guest: &str, round: usize, re
     for contender in Contender::ALL {
         let body = expected.as_deref().unwrap_or_default();
         let server = Server::start(|address| contender.command(programs, &file, body, address))?;
-        let answer = server::get(server.address)?;
+        let answer = server::get(server.address, "/")?;
         let expected = expected.get_or_insert_with(|| answer.body.clone());
         if answer.body != *expected {
             return Err(format!("{} answered {:?}, not {expected:?}", contender.label(), answer.body).into());
@@ -150,9 +150,9 @@ fn measure(project: &Project, programs: &Programs, guest: &str, round: usize, re
         let idle_kib = server.resident_kib()?;
         for connections in CONNECTIONS {
             // What is only slow at first (pools, caches, the processor's own clock) is not what is asked here.
-            load::measure(project, &server, connections, Duration::from_secs(1), answer.bytes)?;
+            load::measure(project, &server, "/", connections, Duration::from_secs(1), answer.bytes)?;
             let time = Duration::from_secs(results.seconds);
-            let sample = load::measure(project, &server, connections, time, answer.bytes)
+            let sample = load::measure(project, &server, "/", connections, time, answer.bytes)
                 .map_err(|error| format!("{} with {guest}, {connections} clients: {error}", contender.label()))?;
             println!(
                 "round {round}: {guest}, {connections:>2} clients, {}: {:.0}/s, {:.1} us of processor time each",

@@ -39,16 +39,17 @@ pub(super) struct Sample {
     pub(super) resident_kib: u64,
 }
 
-/// Puts load on a server whose answers have `bytes` bytes. An answer that is not 200, or not of that size, is an error.
+/// Puts load on a server whose answers at `path` have `bytes` bytes. An answer that is not 200, or not of that size, is an error.
 pub(super) fn measure(
     project: &Project,
     server: &Server,
+    path: &str,
     connections: usize,
     time: Duration,
     bytes: usize,
 ) -> Result<Sample> {
     let before = server.cpu()?;
-    let report = wrk(project, server.address, "/", connections, time)?;
+    let report = wrk(project, server.address, path, connections, time)?;
     let cpu = server.cpu()?.saturating_sub(before);
     if report.not_ok + report.broken > 0 || report.requests == 0 {
         return Err(format!(

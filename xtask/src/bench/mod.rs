@@ -3,6 +3,7 @@
 //! A number here means something only beside the others of its run. Every result says on which machine it was taken, how
 //! busy that was, and how far the rounds lay apart; a run in which an answer was wrong gives no result at all.
 
+mod compose;
 mod http;
 mod load;
 mod machine;
@@ -29,6 +30,7 @@ enum What {
     Http(http::Arguments),
     Start(start::Arguments),
     Overload(overload::Arguments),
+    Compose(compose::Arguments),
 }
 
 pub(crate) fn run(project: &Project, arguments: &Arguments) -> Result {
@@ -39,6 +41,7 @@ pub(crate) fn run(project: &Project, arguments: &Arguments) -> Result {
         What::Http(arguments) => http::run(project, arguments),
         What::Start(arguments) => start::run(project, arguments),
         What::Overload(arguments) => overload::run(project, arguments),
+        What::Compose(arguments) => compose::run(project, arguments),
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs;
 
 use serde::Serialize;
 
+use super::compose::{self, CALLS, Wiring};
 use super::http::{self, Contender};
 use super::machine::Machine;
 use super::overload;
@@ -142,6 +143,38 @@ pub(super) fn overload(results: &overload::Results) -> String {
     text
 }
 
+/// The table of `bench compose`.
+pub(super) fn compose(results: &compose::Results) -> String {
+    let mut text = format!(
+        "{} One client; {} rounds of {} s, medians. The last column is the time of a single call, from the difference \
+         between the most calls and one.\n\n\
+         | components | calls in a request | processor time, us a request | p50, us | p99, us | us a call |\n\
+         |---|---:|---:|---:|---:|---:|\n",
+        taken_on(&results.machine),
+        results.rounds,
+        results.seconds
+    );
+    let of = |wiring: Wiring, calls: u32, value: fn(&super::load::Sample) -> f64| {
+        let rows = results.rows.iter().filter(|row| row.wiring == wiring && row.calls == calls);
+        Spread::of(rows.flat_map(|row| &row.samples).map(value)).median
+    };
+    for wiring in Wiring::ALL {
+        for calls in CALLS {
+            let cpu = of(wiring, calls, |sample| sample.cpu_microseconds);
+            let one = of(wiring, 1, |sample| sample.cpu_microseconds);
+            let each = if calls > 1 { format!("{:.2}", (cpu - one) / f64::from(calls - 1)) } else { String::new() };
+            let _ = writeln!(
+                text,
+                "| {} | {calls} | {cpu:.1} | {:.0} | {:.0} | {each} |",
+                wiring.label(),
+                of(wiring, calls, |sample| count(sample.p50_microseconds)),
+                of(wiring, calls, |sample| count(sample.p99_microseconds)),
+            );
+        }
+    }
+    text
+}
+
 /// Rounds, from lowest to highest.
 struct Spread {
     lowest: f64,
@@ -192,6 +225,7 @@ mod tests {
         for path in results.into_iter().flatten().map(|entry| entry.unwrap().path()) {
             let text = fs::read_to_string(&path).unwrap();
             let table = match path.file_stem().unwrap().to_str().unwrap() {
+                "compose" => compose(&serde_json::from_str(&text).unwrap()),
                 "http" => http(&serde_json::from_str(&text).unwrap()),
                 "overload" => overload(&serde_json::from_str(&text).unwrap()),
                 "start" => start(&serde_json::from_str(&text).unwrap()),

@@ -31,7 +31,7 @@ impl Server {
         let child = child.map_err(|error| format!("could not start `{}`: {error}", shell::line(&command)))?;
         let mut server = Self { child, address };
         let began = Instant::now();
-        while get(address).is_err() {
+        while get(address, "/").is_err() {
             if let Some(status) = server.child.try_wait()? {
                 return Err(format!("`{}` ended at once: {status}", shell::line(&command)).into());
             }
@@ -92,11 +92,11 @@ pub(super) struct Answer {
     pub(super) bytes: usize,
 }
 
-/// Asks for `/` as wrk does, on a connection of its own. Anything but 200 is an error.
-pub(super) fn get(address: SocketAddr) -> Result<Answer> {
+/// Asks for `path` as wrk does, on a connection of its own. Anything but 200 is an error.
+pub(super) fn get(address: SocketAddr, path: &str) -> Result<Answer> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(START))?;
-    write!(stream, "GET / HTTP/1.1\r\nHost: {address}\r\n\r\n")?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n")?;
     let mut answer = Vec::new();
     loop {
         let mut part = [0; 4096];

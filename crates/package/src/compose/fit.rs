@@ -169,6 +169,46 @@ pub fn open_imports<'a>(part: &Part, links: &[Link], all: impl Iterator<Item = &
     told.collect()
 }
 
+/// Resources that pass between a consumer and its provider, and that each has from another component: neither would know
+/// the other's. `links` are those of each component by name.
+pub fn split_resources(
+    consumer: &Part,
+    link: &Link,
+    provider: &Part,
+    links: &BTreeMap<&str, Vec<Link>>,
+) -> Vec<SyntaxError> {
+    let imports = &consumer.surface.imports;
+    let asked = imports.interfaces.iter().find(|(name, _)| name.to_string() == link.import);
+    let used = asked.map(|(name, interface)| used_types(interface, name, imports)).unwrap_or_default();
+    let mut errors = Vec::new();
+    for (place, types) in used {
+        let Some((resource, _)) = types.types.iter().find(|(_, shape)| **shape == Shape::Resource) else { continue };
+        let (Some(here), Some(there)) = (owner(consumer, &place, links), owner(provider, &place, links)) else {
+            continue;
+        };
+        if here != there {
+            let (one, other) = (&consumer.name, &provider.name);
+            errors.push(
+                SyntaxError::new(format!("`{one}` and `{other}` have {place} from two components"))
+                    .detail(format!("the resource `{resource}` of it passes between them by {}", link.import))
+                    .detail(format!(
+                        "`{one}` has it from `{here}`, and `{other}` from `{there}`: neither knows the other's"
+                    ))
+                    .hint(format!("wire {} of both to one component", place.name)),
+            );
+        }
+    }
+    errors
+}
+
+/// The component that an interface comes from, as one component sees it: the one that it is wired to, or itself.
+fn owner(part: &Part, interface: &InterfaceName, links: &BTreeMap<&str, Vec<Link>>) -> Option<String> {
+    let fits = |name: &InterfaceName| name.name == interface.name && name.track() == interface.track();
+    let wired = links.get(part.name.as_str()).into_iter().flatten();
+    let from = wired.filter(|link| fits(&InterfaceName::new(&link.import))).map(|link| link.provider.clone()).next();
+    from.or_else(|| compatible(interface, &part.surface.exports).map(|_| part.name.clone()))
+}
+
 /// What is missing or different on the right: more there is no fault.
 fn required(differences: Vec<Difference>) -> Vec<Difference> {
     differences.into_iter().filter(|difference| difference.left.is_some()).collect()

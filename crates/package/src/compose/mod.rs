@@ -9,6 +9,6 @@ mod part;
 mod unite;
 
 pub use encode::{ComposeError, encode, links};
-pub use fit::{Link, link, open_imports};
+pub use fit::{Link, link, open_imports, split_resources};
 pub use part::{PART_BYTES, Part, PartError};
 pub use unite::{members, root, united_grants};

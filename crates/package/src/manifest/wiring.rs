@@ -31,6 +31,13 @@ struct Wire {
     provider_span: Span,
 }
 
+impl Wire {
+    /// Whether this is the wire of an import, which has its version.
+    fn names(&self, import: &str) -> bool {
+        import == self.interface || import.split_once('@').is_some_and(|(name, _)| name == self.interface)
+    }
+}
+
 pub(super) fn read_imports(
     check: &mut Check<'_>,
     context: &mut Context,
@@ -164,6 +171,16 @@ impl Wiring {
                 check.fault(wire.span.clone(), error.hint("keep one of them"));
             }
             links.entry(&wire.component).or_default().push(link);
+        }
+        for wire in &self.wires {
+            let ends = (parts.get(wire.component.as_str()), parts.get(wire.provider.as_str()));
+            let ((Some(consumer), Some(provider)), Some(own)) = (ends, links.get(wire.component.as_str())) else {
+                continue;
+            };
+            let link = own.iter().find(|link| link.provider == wire.provider && wire.names(&link.import));
+            for error in link.iter().flat_map(|link| compose::split_resources(consumer, link, provider, &links)) {
+                check.fault(wire.span.clone(), error);
+            }
         }
         for (name, part) in &parts {
             // An import that could not be wired would only be told again.
