@@ -70,9 +70,17 @@ impl Guest {
             logs: Some(Arc::new(self.seen.clone())),
             observer: Box::new(self.seen.clone()),
         };
+        self.seen.record.lock().unwrap().take();
         let response = self.function.call(request, call).await.unwrap();
         let status = response.status().as_u16();
         let text = response.into_body().collect().await.unwrap().to_bytes();
+        // The guest's end may come a moment after that of its answer.
+        for _ in 0..500 {
+            if self.seen.record.lock().unwrap().is_some() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
         assert_eq!(self.record().outcome, Outcome::Ok);
         (status, String::from_utf8(text.to_vec()).unwrap().trim_end().to_owned())
     }

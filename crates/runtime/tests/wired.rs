@@ -28,6 +28,9 @@ world front {
   import test:counter/lender@1.0.0;
   export wasi:http/incoming-handler@0.2.0;
 }
+world double { export test:counter/number@1.0.0; }
+world more { import test:counter/number@1.0.0; export test:counter/number@1.0.0; }
+world asking { import test:counter/number@1.0.0; export wasi:http/incoming-handler@0.2.0; }
 world streaming { import test:counter/streams@1.0.0; export wasi:http/incoming-handler@0.2.0; }
 world streams { export test:counter/streams@1.0.0; }
 
@@ -46,6 +49,9 @@ package test:counter@1.0.0 {
     add-two: func(to: borrow<counter>) -> u32;
     end: func(of: counter) -> u32;
     make: func(start: u32) -> counter;
+  }
+  interface number {
+    of: func(number: u32) -> u32;
   }
   interface streams {
     read: func(bytes: stream<u8>);
@@ -251,6 +257,40 @@ async fn a_provider_has_its_own_limit_of_memory() {
     assert_went_well(&outcome_of(&format!("{grow} (i32.const 1))"), Limits::http()).await);
     let limits = Limits { memory: 1 << 20, ..Limits::http() };
     assert_went_well(&outcome_of(&format!("{grow} (i32.const -1))"), limits).await);
+}
+
+#[tokio::test]
+async fn a_component_stands_between_two_others_and_consumers_have_providers_of_their_own() {
+    const NUMBER: &str = "test:counter/number@1.0.0";
+    let engine = guests::engine(None);
+    let double = r#"(module (memory (export "memory") 1)
+        (func (export "test:counter/number@1.0.0#of") (param i32) (result i32) (i32.mul (local.get 0) (i32.const 2))))"#;
+    let more = r#"(module
+        (import "test:counter/number@1.0.0" "of" (func $of (param i32) (result i32)))
+        (memory (export "memory") 1)
+        (func (export "test:counter/number@1.0.0#of") (param i32) (result i32)
+          (i32.add (call $of (local.get 0)) (i32.const 1))))"#;
+    let asking = |expected: u32| {
+        format!(
+            r#"(module
+            (import "test:counter/number@1.0.0" "of" (func $of (param i32) (result i32)))
+            (memory (export "memory") 1)
+            (func (export "wasi:http/incoming-handler@0.2.0#handle") (param i32 i32)
+              (if (i32.ne (call $of (i32.const 20)) (i32.const {expected})) (then unreachable))))"#
+        )
+    };
+    let provider = |name: &str, world: &str, module: &str, imports: &[Import]| {
+        Provider::new(&engine, name, &code(&engine, world, module), authority(Limits::http()), imports).unwrap()
+    };
+    let double = provider("double", "double", double, &[]);
+    let once = provider("once", "more", more, &[import(NUMBER, &double)]);
+    let twice = provider("twice", "more", more, &[import(NUMBER, &once)]);
+    for (provider, expected) in [(&double, 40), (&once, 41), (&twice, 42)] {
+        let front = code(&engine, "asking", &asking(expected));
+        let imports = [import(NUMBER, provider)];
+        let function = Function::wired(&engine, "front", &front, authority(Limits::http()), &imports).unwrap();
+        assert_went_well(&guests::ask(&function, "/", None).await);
+    }
 }
 
 #[test]

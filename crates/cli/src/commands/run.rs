@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use coracle_daemon::log::{self, Filter, Format, Sink};
 use coracle_package::limit::Limits;
+use coracle_package::manifest::FILE_NAME;
 use coracle_package::unit::format_duration;
 use coracle_runtime::cache::Cache;
 use coracle_runtime::command::{self, StartError};
@@ -254,6 +255,11 @@ fn compile_failure(error: &CompileError, target: &Path) -> Failure {
     let failure = match error {
         CompileError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             Failure::bad_data("there is no such file").at(place)
+        }
+        CompileError::Read { .. } if target.join(FILE_NAME).is_file() => {
+            Failure::bad_data("it is an app, not a component").at(place).hint(
+                "`coracle serve` serves it; `coracle compose` makes one component of its wired ones, which can be run",
+            )
         }
         CompileError::Read { .. } if target.is_dir() => {
             Failure::bad_data("it is a folder").at(place).hint("give the component's own file")
