@@ -38,6 +38,8 @@ pub const REQUEST_BODY: u64 = 1 << 30;
 pub const HEADERS: u64 = 128 << 10;
 /// Bytes that one call of a guest may hand to the host at once: larger data goes through streams.
 pub const CALL_BYTES: u64 = 32 << 20;
+/// Share of the processors: a number to set others against, with room for a hundredth.
+pub const WEIGHT: u32 = 100;
 /// Invocations of one component at one time.
 pub const CONCURRENCY: u32 = 64;
 /// Requests that wait for a permit: a short burst, small enough that those who wait are still served in time.
@@ -77,6 +79,8 @@ pub struct Limits {
     pub headers: u64,
     /// Bytes that the guest may hand to the host in one call.
     pub call_bytes: u64,
+    /// Share of the processors beside other components that want them.
+    pub weight: u32,
     /// Invocations at one time.
     pub concurrency: u32,
     /// Requests that wait for one of these.
@@ -117,6 +121,7 @@ impl Limits {
             request_body: REQUEST_BODY,
             headers: HEADERS,
             call_bytes: CALL_BYTES,
+            weight: WEIGHT,
             concurrency: CONCURRENCY,
             queue: QUEUE,
             queue_wait: QUEUE_WAIT,
@@ -206,6 +211,12 @@ pub const KEYS: &[Key] = &[
         key: "call-bytes",
         reason: "What one call of the guest may hand to the host at once; larger data goes through streams.",
         slot: Slot::Size(|limits| &mut limits.call_bytes),
+    },
+    Key {
+        key: "weight",
+        reason: "Share of the processors where components want more than there is: one with 200 gets twice what one with 100 \
+                 gets, however many invocations either has. Where there is enough it changes nothing.",
+        slot: Slot::Count(|limits| &mut limits.weight),
     },
     Key {
         key: "concurrency",
@@ -377,6 +388,7 @@ mod tests {
             request_body: 7_000,
             headers: 7_000,
             call_bytes: 7_000,
+            weight: 7,
             concurrency: 7,
             queue: 7,
             queue_wait: time,

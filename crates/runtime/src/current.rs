@@ -57,18 +57,24 @@ impl Current {
         });
     }
 
-    /// A poll of the guest begins: its CPU time is shared among all, in equal parts.
-    pub(crate) fn enter(&self) {
+    /// A poll of the guest begins: its CPU time is shared among all, in equal parts. Returns the thread's clock.
+    pub(crate) fn enter(&self) -> u64 {
         let mut calls = self.lock();
         calls.polled = true;
-        calls.begin();
+        calls.begin()
     }
 
-    /// The poll ends.
-    pub(crate) fn leave(&self) {
+    /// The poll ends. Returns the thread's clock, and whether a tick interrupted the guest.
+    pub(crate) fn leave(&self) -> (u64, bool) {
         let mut calls = self.lock();
         calls.polled = false;
-        calls.end();
+        let interrupted = calls.calls.iter().filter(|call| call.meter.take_interrupted()).count() > 0;
+        (calls.end(), interrupted)
+    }
+
+    /// Whether the wall time of any is over.
+    pub(crate) fn is_late(&self) -> bool {
+        self.lock().calls.iter().any(|call| call.meter.is_late())
     }
 
     /// Asked at every tick of a running guest: whether it may go on.
@@ -94,13 +100,15 @@ impl Current {
 }
 
 impl Calls {
-    fn begin(&self) {
+    fn begin(&self) -> u64 {
         let (now, share) = (thread_time(), self.calls.len() as u64);
         self.calls.iter().for_each(|call| call.meter.enter(now, share));
+        now
     }
 
-    fn end(&self) {
+    fn end(&self) -> u64 {
         let now = thread_time();
         self.calls.iter().for_each(|call| call.meter.leave(now));
+        now
     }
 }

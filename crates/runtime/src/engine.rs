@@ -1,5 +1,6 @@
 //! The engine: one per process, with its settings, its clock of epochs and everything that guests are linked against.
 
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
 
@@ -12,6 +13,7 @@ use crate::budget::Budget;
 use crate::compile::Compiler;
 use crate::host::{self, Host};
 use crate::meter::TICK;
+use crate::turn::Turns;
 
 /// The deepest call stack of a guest in bytes. Twice what wasmtime gives by default: recursive parsers in Python and
 /// JavaScript guests need it, and it is only touched when it is used.
@@ -93,6 +95,7 @@ struct Inner {
     linker: OnceLock<Linker<Host>>,
     ticker: Arc<Ticker>,
     budget: Budget,
+    turns: Arc<Turns>,
 }
 
 impl Engine {
@@ -103,7 +106,8 @@ impl Engine {
     pub fn new(options: EngineOptions, compiler: Compiler) -> Result<Self, EngineError> {
         let wasm = wasmtime::Engine::new(&config(options)).map_err(EngineError::Settings)?;
         let budget = Budget::new(options.memory);
-        let inner = Inner { wasm, options, compiler, linker: OnceLock::new(), ticker: Arc::default(), budget };
+        let turns = Turns::new(std::thread::available_parallelism().map_or(1, NonZeroUsize::get));
+        let inner = Inner { wasm, options, compiler, linker: OnceLock::new(), ticker: Arc::default(), budget, turns };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -117,6 +121,10 @@ impl Engine {
     #[must_use]
     pub fn budget(&self) -> &Budget {
         &self.inner.budget
+    }
+
+    pub(crate) fn turns(&self) -> &Arc<Turns> {
+        &self.inner.turns
     }
 
     pub(crate) fn compiler(&self) -> &Compiler {

@@ -25,6 +25,7 @@ mod profile;
 mod session;
 mod stack;
 mod trap;
+mod turn;
 pub mod wired;
 
 pub use authority::{Authority, AuthorityError, Resolution};

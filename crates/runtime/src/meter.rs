@@ -1,7 +1,8 @@
 //! What one invocation uses, and where that ends: CPU time, wall time and memory.
 //!
 //! The engine's epoch advances every [`TICK`] while anything runs. At each tick a running guest is asked here whether it
-//! may go on; if it may, it also yields its thread, so that a guest in a loop never holds one from others.
+//! may go on; if it may, it also yields its thread and waits for its turn, so that a guest in a loop never holds one from
+//! others.
 //! CPU time is the thread's own clock, read when a guest's future is entered and left, so that waiting costs nothing.
 
 use std::future::Future;
@@ -16,6 +17,7 @@ use coracle_package::limit::Limits;
 use wasmtime::UpdateDeadline;
 
 use crate::current::Current;
+use crate::turn::{Share, Turn};
 
 /// How often a running guest is interrupted to be checked and to yield.
 ///
@@ -39,6 +41,8 @@ pub(crate) struct Meter {
     share: AtomicU64,
     memory_peak: AtomicU64,
     memory_denied: AtomicBool,
+    /// Whether a tick has come in the poll under way.
+    interrupted: AtomicBool,
 }
 
 /// Why the meter stopped a guest. Raised inside the guest as its trap, and found again by `trap::classify`.
@@ -64,6 +68,7 @@ impl Meter {
             share: AtomicU64::new(1),
             memory_peak: AtomicU64::new(0),
             memory_denied: AtomicBool::new(false),
+            interrupted: AtomicBool::new(false),
         }
     }
 
@@ -133,10 +138,26 @@ impl Meter {
         if self.cpu_nanoseconds() >= self.cpu_limit {
             return Err(Exhausted::Cpu);
         }
-        if self.wall_limit.is_some_and(|limit| self.wall() >= limit) {
+        if self.is_late() {
             return Err(Exhausted::Wall);
         }
+        self.interrupt();
         Ok(())
+    }
+
+    /// A tick has come.
+    pub(crate) fn interrupt(&self) {
+        self.interrupted.store(true, Relaxed);
+    }
+
+    /// Whether the wall time is over.
+    pub(crate) fn is_late(&self) -> bool {
+        self.wall_limit.is_some_and(|limit| self.wall() >= limit)
+    }
+
+    /// Whether a tick has come since this was asked before.
+    pub(crate) fn take_interrupted(&self) -> bool {
+        self.interrupted.swap(false, Relaxed)
     }
 }
 
@@ -148,16 +169,30 @@ pub(crate) fn go_on() -> UpdateDeadline {
     UpdateDeadline::YieldCustom(EPOCHS_PER_SLICE, Box::pin(tokio::task::yield_now()))
 }
 
-/// Charges the CPU time of each poll of `future` to those it works for, and ends them alone when the host panics in it: the
-/// output is then `None`.
+/// Polls `future` when it is its turn, charges the CPU time of each poll to those it works for, and ends them alone when the
+/// host panics in it: the output is then `None`.
 pub(crate) struct Metered<F> {
     current: Arc<Current>,
+    turn: Option<Turn>,
+    /// Whether a tick came in the poll before.
+    interrupted: bool,
     future: Option<Pin<Box<F>>>,
 }
 
 impl<F: Future> Metered<F> {
-    pub(crate) fn new(current: Arc<Current>, future: F) -> Self {
-        Self { current, future: Some(Box::pin(future)) }
+    /// A guest that has the process to itself, or runs in the turns of the one that calls it.
+    pub(crate) fn alone(current: Arc<Current>, future: F) -> Self {
+        Self { current, turn: None, interrupted: false, future: Some(Box::pin(future)) }
+    }
+
+    /// A guest of a component that has this share of the processors.
+    pub(crate) fn sharing(current: Arc<Current>, share: &Arc<Share>, future: F) -> Self {
+        Self { turn: Some(Turn::new(Arc::clone(share))), ..Self::alone(current, future) }
+    }
+
+    /// Whether a tick came in the poll before.
+    pub(crate) fn was_interrupted(&self) -> bool {
+        self.interrupted
     }
 }
 
@@ -167,15 +202,30 @@ impl<F: Future> Future for Metered<F> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<F::Output>> {
         let this = &mut *self;
         let Some(future) = &mut this.future else { return Poll::Ready(None) };
-        this.current.enter();
+        if let Some(turn) = &mut this.turn
+            && turn.poll_begin(context).is_pending()
+            // One whose time is over has only to end, and need not wait for that.
+            && !this.current.is_late()
+        {
+            return Poll::Pending;
+        }
+        let began = this.current.enter();
         // What a panic leaves half done is the guest's own state, and that is dropped next.
         let result = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)));
-        this.current.leave();
+        let (ended, interrupted) = this.current.leave();
+        this.interrupted = interrupted;
+        if let Some(turn) = &mut this.turn {
+            turn.end(ended.saturating_sub(began), interrupted && matches!(result, Ok(Poll::Pending)));
+        }
         match result {
-            Ok(result) => result.map(Some),
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => {
+                this.turn = None;
+                Poll::Ready(Some(output))
+            }
             Err(_) => {
                 this.current.each(|invocation| invocation.note_panic());
-                this.future = None;
+                (this.future, this.turn) = (None, None);
                 Poll::Ready(None)
             }
         }

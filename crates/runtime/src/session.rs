@@ -114,7 +114,7 @@ impl<T: Send> Session<T> {
         // Without a clock a guest is never interrupted: it has the process to itself.
         let watched = timed || self.profiler.is_some() || self.observation.cancel.is_some();
         let clock = watched.then(|| self.engine.run_clock());
-        let running = Metered::new(Current::of(&self.invocation), guest(&mut self.store));
+        let running = Metered::alone(Current::of(&self.invocation), guest(&mut self.store));
         let deadline = self.invocation.meter.wall_deadline();
         let cancel = self.observation.cancel.take();
         let result = tokio::select! {

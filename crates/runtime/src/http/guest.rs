@@ -16,7 +16,7 @@ use super::{Ended, Guest, Handler, Inner, Job, RequestBody, Reuse};
 use crate::current::Current;
 use crate::host::{Host, Stdio};
 use crate::invocation::{Invocation, Reporter};
-use crate::meter::{EPOCHS_PER_SLICE, Exhausted, Metered};
+use crate::meter::{EPOCHS_PER_SLICE, Exhausted, Metered, passed};
 use crate::outcome::Outcome;
 use crate::trap;
 
@@ -33,7 +33,7 @@ pub(super) enum Ending {
 /// Has an instance of its own, or a spare one, answer.
 pub(super) fn start(function: &Arc<Inner>, job: Job) -> Guest {
     let current = Current::of(&job.invocation);
-    Box::pin(Metered::new(current, run(Arc::clone(function), job)))
+    Box::pin(Metered::sharing(current, &function.share, run(Arc::clone(function), job)))
 }
 
 /// Runs the guest to its end.
@@ -41,12 +41,11 @@ async fn run(function: Arc<Inner>, job: Job) -> Ended {
     let Job { request, scheme, answer, invocation, reporter } = job;
     let _clock = function.engine.run_clock();
     let guest = answer_request(&function, request, scheme, answer, &invocation);
-    let result = match invocation.meter.wall_deadline() {
-        Some(deadline) => match tokio::time::timeout_at(deadline.into(), guest).await {
-            Ok(result) => result,
-            Err(_) => Err(Exhausted::Wall.into()),
-        },
-        None => guest.await,
+    // The time first: a guest that is late does not run for another slice.
+    let result = tokio::select! {
+        biased;
+        () = passed(invocation.meter.wall_deadline()) => Err(Exhausted::Wall.into()),
+        result = guest => result,
     };
     match result {
         Ok(ending) => Ended::by_itself(reporter, ending),

@@ -26,6 +26,7 @@ use crate::host::Host;
 use crate::invocation::{Invocation, Observer, Record, Reporter};
 use crate::log::GuestLog;
 use crate::outcome::Outcome;
+use crate::turn::Share;
 use crate::wired::{Import, WireError, link};
 use body::Fate;
 use shared::Shared;
@@ -97,6 +98,8 @@ struct Inner {
     handler: Handler,
     authority: Arc<Authority>,
     reuse: Reuse,
+    /// Its share of the processors.
+    share: Arc<Share>,
 }
 
 /// How often an instance is used, as the manifest chose.
@@ -170,7 +173,8 @@ impl Function {
             (Some(reuse), Handler::P3(service)) => Reuse::Shared(Shared::new(reuse, service.clone())),
             (Some(_), Handler::P2(_)) => return Err(LinkError::Concurrent),
         };
-        Ok(Self { inner: Arc::new(Inner { engine: engine.clone(), handler, authority, reuse }) })
+        let share = engine.turns().share(authority.limits.weight);
+        Ok(Self { inner: Arc::new(Inner { engine: engine.clone(), handler, authority, reuse, share }) })
     }
 
     /// Answers one request: in a fresh instance, or in one that is used again where the manifest chose that.

@@ -92,7 +92,7 @@ impl Shared {
         let current = Current::of(&call.job.invocation);
         let driver =
             Driver { function: Arc::clone(function), instance, current: Arc::clone(&current), roll: Mutex::default() };
-        tokio::spawn(Metered::new(current, driver.run(call, waiting)));
+        tokio::spawn(Metered::sharing(current, &function.share, driver.run(call, waiting)));
     }
 }
 

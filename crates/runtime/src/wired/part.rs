@@ -113,7 +113,7 @@ async fn elsewhere<R>(
     invocation: &Invocation,
     work: impl Future<Output = wasmtime::Result<R>>,
 ) -> wasmtime::Result<R> {
-    let running = Aside { calling, future: Metered::new(Arc::clone(current), work) };
+    let running = Aside { calling, future: Metered::alone(Arc::clone(current), work) };
     tokio::select! {
         biased;
         result = running => result.unwrap_or_else(|| Err(wasmtime::format_err!("the host panicked in the provider"))),
@@ -121,7 +121,8 @@ async fn elsewhere<R>(
     }
 }
 
-/// A future whose polls are not charged to those whose poll they are part of.
+/// A future whose polls are not charged to those whose poll they are part of. Its turns are theirs: a tick that interrupts the
+/// one interrupts the other.
 struct Aside<'a, F> {
     calling: &'a Current,
     future: Metered<F>,
@@ -131,9 +132,12 @@ impl<F: Future> Future for Aside<'_, F> {
     type Output = Option<F::Output>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<F::Output>> {
-        self.calling.leave();
+        let (_, before) = self.calling.leave();
         let result = Pin::new(&mut self.future).poll(context);
         self.calling.enter();
+        if before || self.future.was_interrupted() {
+            self.calling.get().meter.interrupt();
+        }
         result
     }
 }

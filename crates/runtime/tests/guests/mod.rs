@@ -49,13 +49,29 @@ impl Observer for Kept {
 
 /// Asks for `path` and returns how that ended.
 pub async fn ask(function: &Function, path: &str, logs: Option<Arc<dyn GuestLog>>) -> Record {
+    ask_until(std::future::pending(), function, path, logs).await
+}
+
+/// Asks for `path`, leaves when `left` completes, and returns how that ended.
+pub async fn ask_until(
+    left: impl Future<Output = ()>,
+    function: &Function,
+    path: &str,
+    logs: Option<Arc<dyn GuestLog>>,
+) -> Record {
     let kept = Kept::default();
     let body = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
     let request = http::Request::builder().uri(path).header("host", "localhost").body(body).unwrap();
     let call = Call { scheme: http::uri::Scheme::HTTP, traceparent: None, logs, observer: Box::new(kept.clone()) };
-    if let Ok(response) = function.call(request, call).await {
-        // What the guest does after the head of its answer is awaited with its body; a broken one tells in the record.
-        let _ = response.into_body().collect().await;
+    let answered = async {
+        if let Ok(response) = function.call(request, call).await {
+            // What the guest does after the head of its answer is awaited with its body; a broken one tells in the record.
+            let _ = response.into_body().collect().await;
+        }
+    };
+    tokio::select! {
+        () = answered => {}
+        () = left => {}
     }
     for _ in 0..1_000 {
         if let Some(record) = kept.0.lock().unwrap().take() {
