@@ -23,11 +23,12 @@ const LONGEST: Duration = Duration::from_secs(10 * 60);
 /// machine may change between them.
 const DRIFT: f64 = 1.25;
 
-/// How often hyperfine measures before it is believed that the two differ.
+/// How often hyperfine measures before it is believed that the two differ: the pilot has measured in rounds that spread over
+/// half a minute, and hyperfine's ten runs of a command that takes 10 ms fall into one burst of whatever else runs.
 const TRIES: usize = 5;
 
-/// By how much two measurements of the peak of resident memory may differ: where pages of files are shared and mapped
-/// ahead depends on what else the machine holds.
+/// By how much two measurements of the peak of resident memory may differ: `coracle` maps compiled code, of which the kernel
+/// has more or less at hand from one run to the next; a program of 1.5 MB was seen to differ by 0.2 MB.
 const MEMORY: f64 = 0.1;
 
 /// One pilot, in a folder of its own, and its report.

@@ -40,7 +40,8 @@ const MAX_PARTS_PER_COMPONENT: u32 = 64;
 /// Elements of one table. Python's interpreter has about 10,000.
 const MAX_TABLE_ELEMENTS: usize = 100_000;
 
-/// Settings of an engine, fixed when it is made. Each differing pair has its own entries in the code cache.
+/// Settings of an engine, fixed when it is made. Where they make a difference to compiled code, the code cache has entries
+/// for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EngineOptions {
@@ -57,6 +58,12 @@ pub struct EngineOptions {
 }
 
 impl EngineOptions {
+    /// Whether short loops are written out before they are compiled ([`crate::compile::unroll`]).
+    pub(crate) fn unrolls(&self) -> bool {
+        // Fuel counts the instructions as they were written, and who looks into a core dump looks for their places.
+        !self.fuel && !self.coredump
+    }
+
     /// For one command in a process of its own.
     #[must_use]
     pub fn command() -> Self {

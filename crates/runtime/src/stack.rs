@@ -11,7 +11,7 @@ pub struct CallStack {
     pub frames: Vec<Frame>,
 }
 
-/// One call.
+/// One call. Not by its place in the module's file: what runs is not laid out as the file is ([`crate::compile::unroll`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// The function's name as its author wrote it, if the module has names.
@@ -20,8 +20,6 @@ pub struct Frame {
     pub index: u32,
     /// The module's name, if it has one.
     pub module: Option<String>,
-    /// Where in the module's file, in bytes.
-    pub offset: Option<usize>,
 }
 
 impl CallStack {
@@ -56,7 +54,6 @@ impl From<&FrameInfo> for Frame {
             function: frame.func_name().map(demangle),
             index: frame.func_index(),
             module: frame.module().name().map(str::to_owned),
-            offset: frame.module_offset(),
         }
     }
 }
@@ -67,11 +64,9 @@ impl fmt::Display for Frame {
             Some(function) => f.write_str(function)?,
             None => write!(f, "function {}", self.index)?,
         }
-        match (&self.module, self.offset) {
-            (Some(module), Some(offset)) => write!(f, " ({module}+{offset:#x})"),
-            (Some(module), None) => write!(f, " ({module})"),
-            (None, Some(offset)) => write!(f, " (+{offset:#x})"),
-            (None, None) => Ok(()),
+        match &self.module {
+            Some(module) => write!(f, " ({module})"),
+            None => Ok(()),
         }
     }
 }
@@ -96,9 +91,9 @@ mod tests {
 
     #[test]
     fn calls_that_repeat_are_one_line() {
-        let frame = |name: &str| Frame { function: Some(name.into()), index: 0, module: None, offset: Some(16) };
+        let frame = |name: &str| Frame { function: Some(name.into()), index: 0, module: None };
         let stack = CallStack { frames: vec![frame("a"), frame("b"), frame("b"), frame("c")] };
-        assert_eq!(stack.lines(), ["  0: a (+0x10)", "  1: b (+0x10), 2 times", "  3: c (+0x10)"]);
+        assert_eq!(stack.lines(), ["  0: a", "  1: b, 2 times", "  3: c"]);
     }
 
     #[test]

@@ -58,9 +58,13 @@ pub(crate) fn execute(arguments: &Arguments, environment: &Environment) -> Resul
         missing = again(&config);
     }
     std::thread::spawn(move || {
-        while sources.changed(&config).is_ok() {
-            again(&config);
-        }
+        let ended = loop {
+            match sources.changed(&config) {
+                Ok(()) => _ = again(&config),
+                Err(error) => break error,
+            }
+        };
+        say(&format!("the sources are not watched any more: {ended}; start again to have changes built"));
     });
     let _sink = arguments.log.start(environment)?;
     let served = serve::base(Source::at(&arguments.path), arguments.addr, environment);

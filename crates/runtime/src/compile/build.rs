@@ -36,12 +36,15 @@ pub(super) fn build(
         }
     };
     size::check(binary).map_err(Fault::Excess)?;
-    // Fuel counts the instructions as they were written, and who looks into a core dump looks for their places.
-    if options.fuel || options.coredump {
+    if !options.unrolls() {
         return compile(engine, form.kind(), binary);
     }
-    // What is wrong is told with its place in the component as it is.
-    compile(engine, form.kind(), &unroll(binary)).or_else(|_| compile(engine, form.kind(), binary))
+    compile(engine, form.kind(), &unroll(binary)).or_else(|fault| {
+        // What is wrong is told with its place in the component as it is.
+        let built = compile(engine, form.kind(), binary)?;
+        tracing::debug!(?fault, "loops stay as they were written: the component grew past what the compiler takes");
+        Ok(built)
+    })
 }
 
 fn compile(engine: &wasmtime::Engine, kind: CodeKind, binary: &[u8]) -> Result<Vec<u8>, Fault> {

@@ -200,7 +200,8 @@ pub fn load_file(
     let source = cache.and_then(|cache| Source::new(cache, path));
     if let (Some(cache), Some(source)) = (cache, &source)
         && let Some((component, kind)) = source.known()
-        && let Some(code) = cache.find(engine.wasm(), &Key::new(&component, engine.wasm()), kind)
+        && let Some(code) =
+            cache.find(engine.wasm(), &Key::new(&component, engine.wasm(), engine.options().unrolls()), kind)
     {
         return Ok(code);
     }
@@ -234,7 +235,7 @@ fn compile(
     match cache {
         Some(cache) => {
             let component = Digest::of(bytes).to_string();
-            let key = Key::new(&component, engine.wasm());
+            let key = Key::new(&component, engine.wasm(), engine.options().unrolls());
             cache.code(engine.wasm(), &key, &Subject { kind: form.kind(), component: &component, name }, build)
         }
         None => cache::unkept(engine.wasm(), form.kind(), &build()?),

@@ -14,7 +14,7 @@
 //!
 //! The block of the second is one more label around the body, so that branches which leave the loop count one label more.
 
-use wasm_encoder::{CodeSection, Component, Encode, Module, RawSection, SectionId};
+use wasm_encoder::{CodeSection, Component, ComponentSectionId, Encode, Instruction, Module, RawSection, SectionId};
 use wasmparser::{BinaryReader, BlockType, FunctionBody, Operator, Result};
 
 /// How many instructions a loop is written out to.
@@ -32,15 +32,14 @@ pub const MAX_COPIES: usize = 8;
 /// Reason: compiling takes time in proportion; loops are found in the order in which they stand.
 pub const GROWTH: usize = 4;
 
-/// Code that may be added whatever a module has, in bytes: a module that is one loop doubles.
+/// Code that may be added to each module whatever it has, in bytes.
+///
+/// Reason: a module that is little more than one loop is to be written out too; a component has at most
+/// [`super::size::MAX_PARTS`] modules.
 const LEAST_GROWTH: usize = 4 << 10;
 
 const MODULE_HEADER: &[u8] = &Module::HEADER;
 const COMPONENT_HEADER: &[u8] = &Component::HEADER;
-
-/// The section of a component that holds a core module, and that which holds a component (Component Model, Binary.md).
-const MODULE_SECTION: u8 = 1;
-const COMPONENT_SECTION: u8 = 4;
 
 /// Custom sections with this prefix say things about places in the code, which would be other places then.
 const ANNOTATIONS: &str = "metadata.code.";
@@ -60,10 +59,8 @@ fn component(binary: &[u8]) -> Result<Vec<u8>> {
     for section in sections(binary, COMPONENT_HEADER)? {
         let (id, data) = section?;
         // How deeply components are nested has been bounded before.
-        let changed = match id {
-            MODULE_SECTION | COMPONENT_SECTION => Some(unroll(data)),
-            _ => None,
-        };
+        let holds_code = id == ComponentSectionId::CoreModule as u8 || id == ComponentSectionId::Component as u8;
+        let changed = holds_code.then(|| unroll(data));
         written.section(&RawSection { id, data: changed.as_deref().unwrap_or(data) });
     }
     Ok(written.finish())
@@ -261,16 +258,17 @@ impl Loop {
             written.extend_from_slice(&body[again.start..again.end]);
             return;
         }
-        let around = [BLOCK, EMPTY];
-        written.extend_from_slice(&around);
+        Instruction::Block(wasm_encoder::BlockType::Empty).encode(written);
         written.extend_from_slice(instruction);
         let copy = self.one_label_more(body, again.start);
         for _ in 1..copies {
             written.extend_from_slice(&copy);
-            written.extend_from_slice(&[I32_EQZ, BR_IF, 1]);
+            Instruction::I32Eqz.encode(written);
+            Instruction::BrIf(1).encode(written);
         }
         written.extend_from_slice(&copy);
-        written.extend_from_slice(&[BR_IF, 0, END]);
+        Instruction::BrIf(0).encode(written);
+        Instruction::End.encode(written);
     }
 
     /// The body up to `end`, where branches that leave the loop have one label more to leave.
@@ -279,22 +277,14 @@ impl Loop {
         let mut done = self.body;
         for branch in self.outward.iter().filter(|branch| branch.start < end) {
             copy.extend_from_slice(&body[done..branch.start]);
-            copy.push(if branch.is_br_if { BR_IF } else { BR });
-            (branch.label + 1).encode(&mut copy);
+            let label = branch.label + 1;
+            if branch.is_br_if { Instruction::BrIf(label) } else { Instruction::Br(label) }.encode(&mut copy);
             done = branch.end;
         }
         copy.extend_from_slice(&body[done..end]);
         copy
     }
 }
-
-/// Instructions and the empty block type (WebAssembly Core Specification, section 5.4).
-const BLOCK: u8 = 0x02;
-const END: u8 = 0x0b;
-const BR: u8 = 0x0c;
-const BR_IF: u8 = 0x0d;
-const I32_EQZ: u8 = 0x45;
-const EMPTY: u8 = 0x40;
 
 #[cfg(test)]
 mod tests;

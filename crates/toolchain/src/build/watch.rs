@@ -67,6 +67,8 @@ impl Sources {
             Err(ConfigError::Manifest(_) | ConfigError::Read { .. }) if !self.watched.is_empty() => return Ok(()),
             Err(_) => BTreeSet::new(),
         };
+        // A folder that is gone is not watched any more, and may come back.
+        self.watched.retain(|folder| folder.is_dir());
         for folder in &folders {
             if !self.watched.contains(folder) {
                 self.watcher.watch(folder, RecursiveMode::Recursive)?;
