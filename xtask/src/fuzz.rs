@@ -25,6 +25,12 @@ const COVERAGE: [&str; 7] = [
 /// Seconds that one input may take: the parsers under test take microseconds.
 const ONE_INPUT: u32 = 5;
 
+/// Targets that drive the whole program: a server, or a process for each input.
+const WHOLE: [&str; 2] = ["requests", "components"];
+
+/// Seconds that one input of those may take: their own bounds are shorter, and say more.
+const ONE_RUN: u32 = 120;
+
 /// Memory that a target may take, in MiB.
 const MEMORY: u32 = 2048;
 
@@ -52,6 +58,8 @@ pub(crate) fn run(project: &Project, arguments: &Arguments) -> Result {
         return Err(format!("there is no fuzz target {unknown:?}; there are {}", targets.join(", ")).into());
     }
     let folder = build(project, &manifest)?;
+    // The program has the workspace's own profile, with its assertions.
+    shell::run(project.cargo().args(["build", "--quiet", "--workspace", "--bin", "coracle"]))?;
     let mut failed = Vec::new();
     for target in targets {
         if !arguments.targets.is_empty() && !arguments.targets.contains(&target) {
@@ -96,8 +104,10 @@ fn fuzz(project: &Project, folder: &Path, target: &str, seconds: u32) -> Result 
     fs::create_dir_all(&corpus)?;
     fs::create_dir_all(&artifacts)?;
     let mut command = project.command(folder.join(format!("{target}{}", std::env::consts::EXE_SUFFIX)));
+    let one_input = if WHOLE.contains(&target) { ONE_RUN } else { ONE_INPUT };
+    command.env("CORACLE", project.coracle("debug")?);
     command.arg(&corpus).arg(&seeds).arg(format!("-artifact_prefix={}/", artifacts.display()));
-    command.arg(format!("-max_total_time={seconds}")).arg(format!("-timeout={ONE_INPUT}"));
+    command.arg(format!("-max_total_time={seconds}")).arg(format!("-timeout={one_input}"));
     command.arg(format!("-rss_limit_mb={MEMORY}")).args(["-print_final_stats=1", "-verbosity=0"]);
     shell::run(&mut command)
 }
