@@ -63,10 +63,11 @@ fn module(input: &mut Unstructured<'_>, export: &str) -> Result<Vec<u8>> {
 
 /// A command around a module.
 fn wrapped(module: &[u8]) -> Vec<u8> {
-    let bytes: String = module.iter().map(|byte| format!("\\{byte:02x}")).collect();
+    let module = wasmprinter::print_bytes(module).expect("a module that can be printed");
+    let module = module.strip_prefix("(module").expect("the text of a module");
     let text = format!(
         r#"(component
-             (core module $attack binary "{bytes}")
+             (core module $attack {module}
              (core module $door
                (import "attack" "attack" (func $attack))
                (func (export "run") (result i32) (call $attack) (i32.const 0)))

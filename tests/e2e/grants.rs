@@ -110,3 +110,57 @@ async fn folders_of_files_are_served_beside_functions() {
         assert!(matches!(answer.status.as_u16(), 400 | 404), "{outside}: {answer:?}");
     }
 }
+
+#[tokio::test]
+async fn a_quota_holds_for_guests_of_both_versions() {
+    let app = App::new(
+        r#"
+        [app]
+        name = "quotas"
+        [component.second]
+        source = "@probe-rust"
+        grants = { dirs = ["./second::/data:quota=100 KiB"] }
+        [component.third]
+        source = "@probe-rust-p3"
+        grants = { dirs = ["./third::/data:quota=100 KiB"] }
+        [[route]]
+        path = "/second/*"
+        component = "second"
+        [[route]]
+        path = "/third/*"
+        component = "third"
+        "#,
+    );
+    for folder in ["second", "third"] {
+        std::fs::create_dir(app.path().join(folder)).unwrap();
+    }
+    let server = Server::start([app.path()]);
+    for (path, says) in [
+        ("/second/fs?path=/data/file&fill=50000", "wrote 53248 bytes\n"),
+        ("/second/fs?path=/data/file&fill=1000000", "wrote 102400 bytes, then quota\n"),
+        // It is cut off before it is written again.
+        ("/second/fs?path=/data/file&fill=50000", "wrote 53248 bytes\n"),
+        ("/third/fill?50000", "50000 bytes, Ok(())\n"),
+        ("/third/fill?1000000", "Quota"),
+        ("/third/fill?50000", "50000 bytes, Ok(())\n"),
+    ] {
+        let answer = client::get(server.address, path).await;
+        assert!(answer.status == 200 && answer.text().contains(says), "{path}: {answer:?}");
+        for file in ["second/file", "third/p3"] {
+            assert!(app.path().join(file).metadata().map_or(0, |about| about.len()) <= 100 << 10, "{path}: {file}");
+        }
+    }
+}
+
+#[test]
+fn a_core_module_gets_no_folder_with_a_quota() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("module.wasm");
+    std::fs::write(&file, support::hostile_code::long_body(1)).unwrap();
+    let mut command = std::process::Command::new(support::coracle());
+    command.current_dir(folder.path()).args(["run", "--dir", ".::/data:quota=1 MiB"]).arg(&file);
+    let output = command.output().expect("coracle starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("a quota holds for components, and this is a core module"), "{said}");
+    assert!(!output.status.success());
+}

@@ -11,8 +11,8 @@ use crate::error::{Exit, Failure, Fault};
 #[derive(Args, Default)]
 #[command(next_help_heading = "Grants")]
 pub(crate) struct GrantFlags {
-    /// Lets the guest see a folder, as GUEST if that is given; `:ro` keeps it from changing anything
-    #[arg(long, value_name = "HOST[::GUEST][:ro]")]
+    /// Lets the guest see a folder, as GUEST if that is given; `:ro` keeps it from changing anything, and with a quota the folder holds so much at the most
+    #[arg(long, value_name = "HOST[::GUEST][:ro|:quota=SIZE[,FILES]]")]
     dir: Vec<String>,
     /// Sets an environment variable
     #[arg(long, value_name = "NAME=VALUE")]

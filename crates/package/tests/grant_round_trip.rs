@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use coracle_package::fault::SyntaxError;
 use coracle_package::grant::{
-    Access, Assignment, DirGrant, HostPattern, IpNet, KeyValueBackend, KeyValueGrant, NetGrant, Ports, Transport,
-    parse_listen,
+    Access, Assignment, DirGrant, HostPattern, IpNet, KeyValueBackend, KeyValueGrant, NetGrant, Ports, Quota,
+    Transport, parse_listen,
 };
 use coracle_package::unit::{format_duration, format_size, parse_duration, parse_size};
 use proptest::prelude::*;
@@ -42,7 +42,12 @@ fn net() -> impl Strategy<Value = NetGrant> {
 }
 
 fn dir() -> impl Strategy<Value = DirGrant> {
-    let access = prop_oneof![Just(Access::ReadOnly), Just(Access::ReadWrite)];
+    let quota = (1_u64..1 << 50, 0_u64..1 << 40).prop_map(|(bytes, files)| Quota { bytes, files });
+    let access = prop_oneof![
+        Just(Access::ReadOnly),
+        Just(Access::ReadWrite(None)),
+        quota.prop_map(|quota| Access::ReadWrite(Some(quota)))
+    ];
     ("(\\.|\\./|/|C:\\\\)[a-zA-Z0-9 _é.-]{0,12}", "/[a-z0-9_ é-]{0,12}", access)
         .prop_map(|(host, guest, access)| DirGrant { host: host.into(), guest, access })
 }

@@ -16,6 +16,8 @@ use coracle_package::grant::{self, Access, Grants, VariableValue};
 use coracle_package::limit::Limits;
 use rustls_pki_types::CertificateDer;
 
+use crate::host::Quota;
+
 /// Everything that one component holds.
 pub struct Authority {
     /// How much it may use.
@@ -35,6 +37,8 @@ pub(crate) struct Directory {
     pub(crate) host: PathBuf,
     pub(crate) guest: String,
     pub(crate) access: Access,
+    /// Shared by all instances.
+    pub(crate) quota: Option<Arc<Quota>>,
 }
 
 /// What grants refer to and do not hold themselves.
@@ -141,7 +145,13 @@ fn directory(grant: &grant::DirGrant, base: &Path) -> Result<Directory, Authorit
     let host = base.join(&grant.host);
     let opened = std::fs::read_dir(&host);
     match opened {
-        Ok(_) => Ok(Directory { host, guest: grant.guest.clone(), access: grant.access }),
+        Ok(_) => {
+            let quota = match grant.access {
+                Access::ReadWrite(Some(quota)) => Some(Arc::new(Quota::new(host.clone(), quota))),
+                Access::ReadWrite(None) | Access::ReadOnly => None,
+            };
+            Ok(Directory { host, guest: grant.guest.clone(), access: grant.access, quota })
+        }
         Err(source) => Err(AuthorityError::Directory { path: host, source }),
     }
 }

@@ -32,6 +32,9 @@ pub enum StartError {
     /// It imports an interface that Coracle has, in another form.
     #[error("it does not fit Coracle's interfaces: {0:#}")]
     Mismatch(wasmtime::Error),
+    /// It is a core module, and a folder is granted with a quota.
+    #[error("a quota holds for components, and this is a core module")]
+    Quota,
     /// It is no command.
     #[error("it is not a command: it {}", describe_exports(exports))]
     NotACommand {
@@ -60,6 +63,7 @@ impl StartError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Quota => Some("make a component of it, or grant the folder without a quota".into()),
             Self::NotACommand { http: true, .. } => Some("it answers HTTP requests: `coracle serve` runs it".into()),
             Self::NotACommand { exports, .. } if exports.is_empty() => {
                 Some("a command exports `wasi:cli/run`, or `_start` as a core module".into())

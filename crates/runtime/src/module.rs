@@ -62,6 +62,9 @@ impl Preview1 {
 
 /// Everything that a core module may import.
 pub(crate) fn link(engine: &Engine, module: &Module, authority: &Authority) -> Result<Linker<Preview1>, StartError> {
+    if authority.directories.iter().any(|directory| directory.quota.is_some()) {
+        return Err(StartError::Quota);
+    }
     let mut linker = Linker::new(engine.wasm());
     p1::add_to_linker_async(&mut linker, |state: &mut Preview1| &mut state.wasi).map_err(StartError::Engine)?;
     let missing = module.imports().find(|import| {

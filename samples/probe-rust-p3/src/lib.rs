@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use wasip3::clocks::monotonic_clock;
+use wasip3::filesystem::preopens::get_directories;
+use wasip3::filesystem::types::{DescriptorFlags, OpenFlags, PathFlags};
 use wasip3::http::types::{ErrorCode, Fields, Request, Response};
 use wasip3::wit_bindgen::rt::async_support::StreamReader;
 use wasip3::{wit_bindgen, wit_future, wit_stream};
@@ -13,6 +15,7 @@ const PATHS: &str = "\
 /later?N       answers at once, and works on for N milliseconds after its body
 /echo          the request's body
 /say?TEXT      logs a line
+/fill?N        writes N bytes to the file `p3` of the first granted folder, and says how that ended
 /spin          loops for ever
 /trap          executes an unreachable instruction
 ";
@@ -51,11 +54,28 @@ impl wasip3::exports::http::handler::Guest for Probe {
                 eprintln!("{query}");
                 Ok(text("said\n".to_owned()))
             }
+            "fill" => Ok(text(fill(query.parse().unwrap_or(0)).await)),
             "spin" => loop {
                 std::hint::spin_loop();
             },
             "trap" => core::arch::wasm32::unreachable(),
             unknown => Ok(text(format!("the probe knows no {unknown}\n"))),
+        }
+    }
+}
+
+/// Writes by a stream, as far as that goes.
+async fn fill(count: usize) -> String {
+    let Some((folder, _)) = get_directories().into_iter().next() else { return "no folder\n".to_owned() };
+    let flags = OpenFlags::CREATE | OpenFlags::TRUNCATE;
+    match folder.open_at(PathFlags::empty(), "p3".to_owned(), flags, DescriptorFlags::WRITE).await {
+        Err(code) => format!("{code:?}\n"),
+        Ok(file) => {
+            let (mut bytes, reader) = wit_stream::new();
+            let written = file.write_via_stream(reader, 0);
+            let left = bytes.write_all(vec![b'x'; count]).await.len();
+            drop(bytes);
+            format!("{} bytes, {:?}\n", count - left, written.await)
         }
     }
 }

@@ -104,7 +104,73 @@ pub fn cases() -> Vec<Case> {
                 says: "not-permitted",
                 memory: 128,
             }),
+        Case::new("disk fill", PROBE, |stage| async move { fill(&stage).await })
+            .manifest("grants = { dirs = ['./open::/open:quota=1 MiB,20', './outside::/outside'] }")
+            .prepare(|app| lay_out(app.path()))
+            .run_as(Run {
+                flags: &["--dir", ".::/open:quota=1 MiB"],
+                arguments: &["--", "fs", "path=/open/new", "fill=1000000000"],
+                exit: 0,
+                says: ", then quota",
+                memory: 128,
+            }),
     ]
+}
+
+/// Bytes and files that a guest may hold in the case of [`fill`], as its grant says.
+const QUOTA: (u64, usize) = (1 << 20, 20);
+
+/// Guests that fill a folder by every way to write, and go over its quota by none; what is deleted makes room again.
+async fn fill(stage: &Arc<Stage>) -> Seen {
+    let app = stage.app.path();
+    lay_out(app);
+    std::fs::write(app.join("outside/large"), vec![b'x'; 2 << 20]).expect("a file");
+    let ask = async |query: &str| {
+        let asked = stage.ask(&format!("/fs?path={query}")).await;
+        assert_eq!(asked.outcome, "ok", "{}", asked.line);
+        asked
+    };
+    // More than what the stream before has left, which writes 4 KiB at a time.
+    let block = format!("/open/new&write={}", "x".repeat(4096));
+    let mut time = Duration::ZERO;
+    for (query, says) in [
+        ("/open/stream&fill=1000000000", ", then quota"),
+        (&*block, "quota"),
+        ("/open/file&truncate=1048577", "quota"),
+        ("/open/many&files=1000000", " files, then quota"),
+        ("/open/folder&mkdir", "quota"),
+        ("/open/link&link=file", "quota"),
+        ("/open/file&hardlink=/open/again", "quota"),
+        // The folder is like a disk of its own: nothing moves in or out of it but by being copied.
+        ("/outside/large&rename=/open/large", "cross-device"),
+        ("/outside/large&hardlink=/open/large", "cross-device"),
+    ] {
+        let asked = ask(query).await;
+        assert!(asked.body.contains(says), "{query}: {}", asked.body);
+        time = time.max(asked.time);
+        let held = held(&app.join("open"));
+        assert!(held.0 <= QUOTA.0 && held.1 <= QUOTA.1, "{query}: {held:?} is more than {QUOTA:?}");
+    }
+    let each = (0..16).map(|number| {
+        let path = format!("/fs?path=/open/{number}&fill=1000000");
+        async move { stage.ask(&path).await }
+    });
+    ask("/open/stream&remove").await;
+    join_all(each).await;
+    let after = held(&app.join("open"));
+    assert!(after.0 <= QUOTA.0 && after.1 <= QUOTA.1, "by many at once: {after:?} is more than {QUOTA:?}");
+    assert!(after.0 > QUOTA.0 / 2, "what was removed has made room: {after:?}");
+    Seen { outcome: "quota".to_owned(), time }
+}
+
+/// Bytes and entries in a folder and all below.
+fn held(folder: &Path) -> (u64, usize) {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry"));
+    entries.fold((0, 0), |(bytes, files), entry| {
+        let about = entry.metadata().expect("an entry");
+        let (more, below) = if about.is_dir() { held(&entry.path()) } else { (about.len(), 0) };
+        (bytes + more, files + 1 + below)
+    })
 }
 
 /// Folders as they are before every round: one to write, one to read, and what nobody may see.

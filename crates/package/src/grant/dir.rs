@@ -1,15 +1,21 @@
-//! Folders: `HOST[::GUEST][:ro]`.
+//! Folders: `HOST[::GUEST][:ro|:quota=SIZE[,FILES]]`.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::fault::SyntaxError;
+use crate::unit::{format_size, parse_size};
 
 /// What parts the host's path from the guest's. Two colons, since a Windows path holds one.
 const SEPARATOR: &str = "::";
 /// What makes a grant read-only.
 const READ_ONLY: &str = ":ro";
+
+/// What parts a folder's quota from it.
+const QUOTA: &str = ":quota=";
+/// Bytes of a quota that stand for one file, where the number of files is left out: what a file takes on most disks.
+const BYTES_PER_FILE: u64 = 4 << 10;
 
 /// A folder of the host that the guest sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +33,45 @@ pub struct DirGrant {
 pub enum Access {
     /// Read and list.
     ReadOnly,
-    /// Read, list and change.
-    ReadWrite,
+    /// Read, list and change; with a quota only as long as the folder stays within it.
+    ReadWrite(Option<Quota>),
+}
+
+/// How much a folder may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// Bytes of all files together, by their lengths.
+    pub bytes: u64,
+    /// Files, folders and links together.
+    pub files: u64,
+}
+
+impl FromStr for Quota {
+    type Err = SyntaxError;
+
+    fn from_str(text: &str) -> Result<Self, SyntaxError> {
+        let (bytes, files) = match text.split_once(',') {
+            Some((bytes, files)) => (bytes, Some(files)),
+            None => (text, None),
+        };
+        let bytes = parse_size(bytes)?;
+        let files = match files {
+            None => bytes.div_ceil(BYTES_PER_FILE),
+            Some(files) => files.parse().map_err(|_| {
+                SyntaxError::new(format!("a quota of {files:?} files is no whole number"))
+                    .hint("write SIZE or SIZE,FILES, like `:quota=1 GiB` or `:quota=1 GiB,10000`")
+            })?,
+        };
+        Ok(Self { bytes, files })
+    }
+}
+
+/// Writes the quota as it is read.
+impl fmt::Display for Quota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&format_size(self.bytes))?;
+        if self.files == self.bytes.div_ceil(BYTES_PER_FILE) { Ok(()) } else { write!(f, ",{}", self.files) }
+    }
 }
 
 impl FromStr for DirGrant {
@@ -37,8 +80,15 @@ impl FromStr for DirGrant {
     fn from_str(text: &str) -> Result<Self, SyntaxError> {
         let (paths, access) = match text.strip_suffix(READ_ONLY) {
             Some(paths) => (paths, Access::ReadOnly),
-            None => (text, Access::ReadWrite),
+            None => match text.rsplit_once(QUOTA) {
+                Some((paths, quota)) => (paths, Access::ReadWrite(Some(quota.parse()?))),
+                None => (text, Access::ReadWrite(None)),
+            },
         };
+        if access == Access::ReadOnly && paths.contains(QUOTA) {
+            return Err(SyntaxError::new(format!("{text:?} has a quota, and is read-only"))
+                .hint("a folder that cannot be written needs no quota: leave one of both out"));
+        }
         if paths.ends_with(READ_ONLY) {
             return Err(SyntaxError::new(format!("{text:?} says twice that the folder is read-only"))
                 .hint(format!("write `{paths}`")));
@@ -89,7 +139,8 @@ impl fmt::Display for DirGrant {
         }
         match self.access {
             Access::ReadOnly => f.write_str(READ_ONLY),
-            Access::ReadWrite => Ok(()),
+            Access::ReadWrite(Some(quota)) => write!(f, "{QUOTA}{quota}"),
+            Access::ReadWrite(None) => Ok(()),
         }
     }
 }
@@ -105,7 +156,8 @@ mod tests {
 
     #[test]
     fn every_form_is_read_and_written_back() {
-        let (ro, rw) = (Access::ReadOnly, Access::ReadWrite);
+        let (ro, rw) = (Access::ReadOnly, Access::ReadWrite(None));
+        let quota = |bytes, files| Access::ReadWrite(Some(Quota { bytes, files }));
         round_trip(".", &dir(".", ".", rw));
         round_trip("/srv", &dir("/srv", "/srv", rw));
         round_trip("./data::/data", &dir("./data", "/data", rw));
@@ -113,6 +165,8 @@ mod tests {
         round_trip("/srv:ro", &dir("/srv", "/srv", ro));
         round_trip(r"C:\x::/y", &dir(r"C:\x", "/y", rw));
         round_trip(r"C:\x::/y:ro", &dir(r"C:\x", "/y", ro));
+        round_trip("/srv:quota=1 MiB", &dir("/srv", "/srv", quota(1 << 20, 256)));
+        round_trip("./data::/data:quota=8 kB,10", &dir("./data", "/data", quota(8_000, 10)));
         round_trip("with space::/a b", &dir("with space", "/a b", rw));
     }
 
@@ -123,6 +177,8 @@ mod tests {
         assert_eq!(message::<DirGrant>("/x::"), r#""/x::" names no path for the guest after `::`"#);
         assert_eq!(message::<DirGrant>("/x::/a/../b"), r#"the guest's path "/a/../b" goes up by `..`"#);
         assert_eq!(message::<DirGrant>("/x:rw"), r#""/x:rw" holds `:rw`, which is not part of a grant"#);
+        assert_eq!(message::<DirGrant>("/x:quota=1 GiB:ro"), r#""/x:quota=1 GiB:ro" has a quota, and is read-only"#);
+        assert_eq!(message::<DirGrant>("/x:quota=1 GiB,many"), r#"a quota of "many" files is no whole number"#);
         assert_eq!(message::<DirGrant>("/x:ro:ro"), r#""/x:ro:ro" says twice that the folder is read-only"#);
         assert_eq!(message::<DirGrant>(r"C:\x"), r#"the guest cannot see the Windows path "C:\\x" under that name"#);
         assert_eq!(message::<DirGrant>(".."), r#"the guest's path ".." goes up by `..`"#);

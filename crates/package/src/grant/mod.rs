@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 pub use assignment::Assignment;
-pub use dir::{Access, DirGrant};
+pub use dir::{Access, DirGrant, Quota};
 pub use host::HostPattern;
 pub use keyvalue::{KeyValueBackend, KeyValueGrant, RedisUrl};
 pub use listen::parse_listen;

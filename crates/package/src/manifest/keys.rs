@@ -149,8 +149,8 @@ pub(crate) const GRANTS: Section = Section {
             "dirs",
             "list of text",
             "nothing",
-            "HOST[::GUEST][:ro]",
-            "Folders of the host. A relative HOST starts from the manifest's folder.",
+            "HOST[::GUEST][:ro|:quota=SIZE[,FILES]]",
+            "Folders of the host. A relative HOST starts from the manifest's folder. With a quota a folder holds SIZE and FILES at the most.",
         ),
         key("env", "table", "nothing", "NAME = \"VALUE\"", "Environment variables with their values."),
         key(

@@ -11,6 +11,8 @@ use wasmtime_wasi::p2::bindings::filesystem::preopens as p2;
 use wasmtime_wasi::p3::bindings::filesystem::preopens as p3;
 
 use super::Host;
+use super::files::Quotas;
+use crate::authority::Authority;
 use crate::current::Current;
 use crate::invocation::Refusal;
 
@@ -23,8 +25,9 @@ pub(super) fn link_p3(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
 }
 
 fn view(host: &mut Host) -> FoldersView<'_> {
-    let (current, any) = (Arc::clone(&host.current), !host.authority.directories.is_empty());
-    FoldersView { inner: host.filesystem(), current, any }
+    let (authority, current) = (Arc::clone(&host.authority), Arc::clone(&host.current));
+    let quotas = host.quotas.clone();
+    FoldersView { inner: host.filesystem(), authority, current, quotas }
 }
 
 struct Folders;
@@ -35,28 +38,33 @@ impl HasData for Folders {
 
 struct FoldersView<'a> {
     inner: WasiFilesystemCtxView<'a>,
+    authority: Arc<Authority>,
     current: Arc<Current>,
-    any: bool,
+    quotas: Quotas,
 }
 
 impl FoldersView<'_> {
-    fn note(&self) {
-        if !self.any {
+    fn directories(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
+        if self.authority.directories.is_empty() {
             self.current.get().refuse(Refusal::Folders);
         }
+        let folders = p2::Host::get_directories(&mut self.inner)?;
+        // They come in the order in which they were granted.
+        for ((descriptor, _), directory) in folders.iter().zip(&self.authority.directories) {
+            self.quotas.set(descriptor, directory.quota.clone());
+        }
+        Ok(folders)
     }
 }
 
 impl p2::Host for FoldersView<'_> {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
-        self.note();
-        p2::Host::get_directories(&mut self.inner)
+        self.directories()
     }
 }
 
 impl p3::Host for FoldersView<'_> {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
-        self.note();
-        p3::Host::get_directories(&mut self.inner)
+        self.directories()
     }
 }

@@ -33,6 +33,8 @@ use crate::limiter::{Limiter, NoRoom};
 use crate::meter::{EPOCHS_PER_SLICE, Exhausted, go_on};
 use crate::wired::{Handles, Tree};
 
+pub(crate) use files::Quota;
+use files::Quotas;
 use inherit::Inherited;
 pub(crate) use network::Network;
 pub(crate) use outbound::Outbound;
@@ -59,6 +61,8 @@ pub(crate) struct Host {
     pub(crate) handles: Handles,
     /// The instances of other components that it may call.
     pub(crate) tree: Tree,
+    /// Which of its descriptors are in a folder with a quota.
+    quotas: Quotas,
     pub(crate) authority: Arc<Authority>,
     pub(crate) current: Arc<Current>,
 }
@@ -89,6 +93,7 @@ impl Host {
             held: Arc::default(),
             handles: Handles::default(),
             tree: Tree::default(),
+            quotas: Quotas::default(),
             authority: Arc::clone(authority),
             current: Arc::clone(current),
         })
@@ -180,7 +185,7 @@ pub(crate) fn wasi(
     for directory in &authority.directories {
         let permissions = match directory.access {
             Access::ReadOnly => FsPerms::ReadOnly,
-            Access::ReadWrite => FsPerms::ReadWrite,
+            Access::ReadWrite(_) => FsPerms::ReadWrite,
         };
         wasi.preopened_dir(&directory.host, &directory.guest, permissions)?;
     }
