@@ -56,6 +56,11 @@ pub(crate) enum Exhausted {
     Buffers,
 }
 
+/// Raised in place of the guest's own end when the host panicked; the panic has been reported where it happened.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the host panicked")]
+pub(crate) struct HostPanicked;
+
 impl Meter {
     pub(crate) fn new(limits: &Limits) -> Self {
         let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);

@@ -13,7 +13,7 @@ use crate::compile::Code;
 use crate::current::Current;
 use crate::engine::Engine;
 use crate::invocation::{Invocation, Record};
-use crate::meter::{Exhausted, Metered, passed};
+use crate::meter::{Exhausted, HostPanicked, Metered, passed};
 use crate::outcome::{Outcome, TrapKind};
 use crate::profile::Profiler;
 use crate::stack::CallStack;
@@ -74,11 +74,6 @@ impl fmt::Debug for Remains {
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the guest was told to end")]
 struct Cancelled;
-
-/// Raised in place of the guest's own end when the host panicked; the panic has been reported where it happened.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the host panicked")]
-struct HostPanicked;
 
 /// A store, and all that watches over it.
 pub(crate) struct Session<T: 'static> {
@@ -147,13 +142,8 @@ impl<T: Send> Session<T> {
             Err(error) => error,
         };
         let exit_code = error.downcast_ref::<I32Exit>().map(|exit| exit.0);
-        let outcome = if error.is::<Cancelled>() {
-            Outcome::Cancelled
-        } else if error.is::<HostPanicked>() {
-            Outcome::HostError
-        } else {
-            trap::classify(&error, &self.invocation)
-        };
+        let outcome =
+            if error.is::<Cancelled>() { Outcome::Cancelled } else { trap::classify(&error, &self.invocation) };
         let coredump = match (exit_code, error.downcast_ref::<WasmCoreDump>()) {
             (None, Some(dump)) => Some(dump.serialize(&mut self.store, &self.observation.name)),
             _ => None,

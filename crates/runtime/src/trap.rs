@@ -5,7 +5,7 @@ use wasmtime_wasi::I32Exit;
 
 use crate::invocation::Invocation;
 use crate::limiter::NoRoom;
-use crate::meter::Exhausted;
+use crate::meter::{Exhausted, HostPanicked};
 use crate::outcome::{Outcome, TrapKind};
 use crate::stack::CallStack;
 use crate::wired::Failed;
@@ -24,6 +24,9 @@ pub(crate) fn classify(error: &wasmtime::Error, invocation: &Invocation) -> Outc
     }
     if error.is::<NoRoom>() {
         return Outcome::Overload;
+    }
+    if error.is::<HostPanicked>() {
+        return Outcome::HostError;
     }
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
         return if exit.0 == 0 { Outcome::Ok } else { Outcome::GuestError };

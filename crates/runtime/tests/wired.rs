@@ -172,16 +172,22 @@ fn import(interface: &str, provider: &Provider) -> Import {
 /// What comes of a front that does `work`, with these limits of the component that counts.
 async fn outcome_of(work: &str, limits: Limits) -> coracle_runtime::Record {
     let engine = guests::engine(None);
-    let counter = code(&engine, "provider", PROVIDER);
-    let counter = Provider::new(&engine, "counter", &counter, authority(limits), &[]).unwrap();
+    let record = guests::ask(&function(&engine, work, limits), "/", None).await;
+    assert_eq!(engine.budget().used(), 0, "nothing stays charged: {record:?}");
+    record
+}
+
+/// The front that does `work`, wired to its providers; `limits` are those of the one that counts.
+fn function(engine: &Engine, work: &str, limits: Limits) -> Function {
+    let counter = code(engine, "provider", PROVIDER);
+    let counter = Provider::new(engine, "counter", &counter, authority(limits), &[]).unwrap();
     let counts = import("test:counter/api@1.0.0", &counter);
-    let between = code(&engine, "between", BETWEEN);
+    let between = code(engine, "between", BETWEEN);
     let between =
-        Provider::new(&engine, "lender", &between, authority(Limits::http()), std::slice::from_ref(&counts)).unwrap();
+        Provider::new(engine, "lender", &between, authority(Limits::http()), std::slice::from_ref(&counts)).unwrap();
     let imports = [counts, import("test:counter/lender@1.0.0", &between)];
-    let front = code(&engine, "front", &front(work));
-    let function = Function::wired(&engine, "front", &front, authority(Limits::http()), &imports).unwrap();
-    guests::ask(&function, "/", None).await
+    let front = code(engine, "front", &front(work));
+    Function::wired(engine, "front", &front, authority(Limits::http()), &imports).unwrap()
 }
 
 /// The front came to its end, and found nothing wrong.
@@ -221,8 +227,11 @@ async fn a_resource_is_lent_and_given_to_a_third_component() {
 #[tokio::test]
 async fn every_invocation_has_instances_of_its_own() {
     let work = "(call $is (call $live) (i32.const 0)) (drop (call $make (i32.const 1)))";
+    let engine = guests::engine(None);
+    let function = function(&engine, work, Limits::http());
     for _ in 0..3 {
-        assert_went_well(&outcome_of(work, Limits::http()).await);
+        assert_went_well(&guests::ask(&function, "/", None).await);
+        assert_eq!(engine.budget().used(), 0);
     }
 }
 

@@ -42,7 +42,8 @@ pub fn link<'a>(
     let (asked_name, asked) = asked(wanted, consumer)?;
     let (offered_name, offered) = offered(asked_name, consumer, provider, all)?;
     let mut differences = required(compare(asked, offered));
-    for (used, asked) in used_types(asked, asked_name, &consumer.surface.imports) {
+    let used = used_types(asked, asked_name, &consumer.surface.imports);
+    for (used, asked) in used.into_iter().filter(|(used, _)| !is_host(used)) {
         let sides = [&provider.surface.exports, &provider.surface.imports];
         let offered = sides.into_iter().find_map(|side| compatible(&used, side)).map(|(_, interface)| interface);
         let types = offered.map(|offered| required(compare(&asked, offered))).unwrap_or_default();
@@ -253,7 +254,7 @@ fn used_types(interface: &Interface, own: &InterfaceName, side: &Side) -> BTreeM
     }
     let mut used: BTreeMap<InterfaceName, Interface> = BTreeMap::new();
     while let Some(TypeName { interface, name }) = open.pop() {
-        let Some(place) = interface.as_ref().filter(|place| *place != own && !is_host(place)) else { continue };
+        let Some(place) = interface.as_ref().filter(|place| *place != own) else { continue };
         let Some(shape) = side.interfaces.get(place).and_then(|interface| interface.types.get(name)) else { continue };
         let types = &mut used.entry(place.clone()).or_default().types;
         if types.insert(name.clone(), shape.clone()).is_none() {

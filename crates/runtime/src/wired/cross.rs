@@ -64,7 +64,7 @@ pub(super) async fn cross(
     let mut part = cell.lock().await;
     let used = part.invocation.meter.cpu();
     let ended = call(edge, &mut caller, &calling, (&mut part, &cell), parameters, results).await;
-    let ended = ended.map_err(|error| failed(edge, &part, &error));
+    let ended = ended.map_err(|error| failed(&edge.from, &edge.function, &part, &error));
     // What the provider lacked explains the failure of the whole, if it comes to that.
     part.invocation.refusals().into_iter().for_each(|refusal| calling.get().refuse(refusal));
     let outcome = ended.as_ref().err().map_or(Outcome::Ok, |failed| failed.outcome);
@@ -124,28 +124,36 @@ async fn call(
     })
 }
 
-/// The guest that held another component's resource has dropped it.
-pub(super) async fn drop_handle(mut store: StoreContextMut<'_, Host>, number: u32) -> wasmtime::Result<()> {
+/// The guest `from` that held another component's resource, as what `function` says, has dropped it.
+pub(super) async fn drop_handle(
+    from: Arc<str>,
+    function: String,
+    mut store: StoreContextMut<'_, Host>,
+    number: u32,
+) -> wasmtime::Result<()> {
     let handle = store.data_mut().handles.remove(number)?;
     if !handle.owned {
         return Ok(());
     }
     let calling = Arc::clone(&store.data().current);
-    let mut owner = handle.owner.lock().await;
+    // With its owner the resource has gone too.
+    let Some(owner) = handle.owner.upgrade() else { return Ok(()) };
+    let mut owner = owner.lock().await;
     let resource = handle.resource;
-    owner.run(&calling, async |Live { store, .. }| resource.resource_drop_async(store).await).await
+    let dropped = owner.run(&calling, async |Live { store, .. }| resource.resource_drop_async(store).await).await;
+    Ok(dropped.map_err(|error| failed(&from, &function, &owner, &error))?)
 }
 
-fn failed(edge: &Edge, part: &Part, error: &wasmtime::Error) -> Failed {
+fn failed(from: &Arc<str>, function: &str, part: &Part, error: &wasmtime::Error) -> Failed {
     let outcome = match trap::classify(error, &part.invocation) {
         // A provider that leaves in the middle of a call has not answered it.
         Outcome::Ok => Outcome::GuestError,
         outcome => outcome,
     };
     Failed {
-        from: Arc::clone(&edge.from),
-        to: Arc::clone(&edge.provider.inner.name),
-        function: edge.function.clone(),
+        from: Arc::clone(from),
+        to: part.name(),
+        function: function.to_owned(),
         outcome,
         detail: trap::describe(error),
     }

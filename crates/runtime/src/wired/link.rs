@@ -48,7 +48,10 @@ fn link_interface(
         // What is the host's stays the host's; a function that passes it is refused below.
         if !hosts.contains(&resource) {
             let ty = ResourceType::host_dynamic(WIRED);
-            let defined = instance.resource_async(&name, ty, |store, number| Box::new(drop_handle(store, number)));
+            let (from, function) = (Arc::clone(from), format!("the destructor of {}.{name}", import.import));
+            let defined = instance.resource_async(&name, ty, move |store, number| {
+                Box::new(drop_handle(Arc::clone(&from), function.clone(), store, number))
+            });
             defined.map_err(WireError::Import)?;
         }
     }

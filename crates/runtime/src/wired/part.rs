@@ -11,7 +11,7 @@ use super::Provider;
 use crate::current::Current;
 use crate::host::{Host, Stdio};
 use crate::invocation::Invocation;
-use crate::meter::{Exhausted, Metered, passed};
+use crate::meter::{Exhausted, HostPanicked, Metered, passed};
 
 /// The instances that a store may call: its own invocation's, whichever component of it the store is of.
 pub(crate) enum Tree {
@@ -76,6 +76,11 @@ impl Tree {
 }
 
 impl Part {
+    /// The provider's name in the app.
+    pub(super) fn name(&self) -> Arc<str> {
+        Arc::clone(&self.provider.inner.name)
+    }
+
     /// Its instance, made now if this is the first call.
     pub(super) async fn start(&mut self, calling: &Arc<Current>) -> wasmtime::Result<&mut Live> {
         if self.live.is_none() {
@@ -116,7 +121,7 @@ async fn elsewhere<R>(
     let running = Aside { calling, future: Metered::alone(Arc::clone(current), work) };
     tokio::select! {
         biased;
-        result = running => result.unwrap_or_else(|| Err(wasmtime::format_err!("the host panicked in the provider"))),
+        result = running => result.unwrap_or_else(|| Err(HostPanicked.into())),
         () = passed(invocation.meter.wall_deadline()) => Err(Exhausted::Wall.into()),
     }
 }

@@ -4,12 +4,13 @@
 //! of the host's instead, behind which stands whose resource it is.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use tokio::sync::Mutex;
 use wasmtime::component::{ResourceAny, ResourceDynamic, ResourceType, Val};
 use wasmtime::{AsContextMut, StoreContextMut};
 
-use super::part::Cell;
+use super::part::{Cell, Part};
 use crate::host::Host;
 
 /// What the host calls the type of other components' resources. One for all: which handle may go where is part of the
@@ -26,8 +27,8 @@ pub(crate) struct Handles {
 /// A resource of another component.
 #[derive(Clone)]
 pub(super) struct Handle {
-    /// Whose it is.
-    pub(super) owner: Cell,
+    /// Whose it is. Held weakly: two components that hold resources of each other would keep each other for ever.
+    pub(super) owner: Weak<Mutex<Part>>,
     /// The resource in the owner's store.
     pub(super) resource: ResourceAny,
     /// Whether it ends with the handle; it is lent otherwise.
@@ -68,7 +69,7 @@ pub(super) fn pass(
             true => handles.remove(held.rep())?,
             false => Handle { owned: false, ..handles.all.get(&held.rep()).cloned().ok_or_else(gone)? },
         };
-        if Arc::ptr_eq(&handle.owner, owner) {
+        if handle.owner.ptr_eq(&Arc::downgrade(owner)) {
             return Ok(handle.resource);
         }
         let owned = handle.owned;
@@ -94,7 +95,7 @@ pub(super) fn give(
             let held = resource.try_into_resource_dynamic(from.as_context_mut())?;
             from.data_mut().handles.remove(held.rep())?
         } else {
-            Handle { owner: Arc::clone(owner), resource, owned: true }
+            Handle { owner: Arc::downgrade(owner), resource, owned: true }
         };
         let number = to.data_mut().handles.add(handle);
         ResourceDynamic::new_own(number, WIRED).try_into_resource_any(to.as_context_mut())
