@@ -58,8 +58,8 @@ pub struct EngineOptions {
 }
 
 impl EngineOptions {
-    /// Whether short loops are written out before they are compiled ([`crate::compile::unroll`]).
-    pub(crate) fn unrolls(&self) -> bool {
+    /// Whether code is changed before it is compiled ([`crate::compile::rewrite`]).
+    pub(crate) fn rewrites(&self) -> bool {
         // Fuel counts the instructions as they were written, and who looks into a core dump looks for their places.
         !self.fuel && !self.coredump
     }

@@ -11,7 +11,7 @@ pub struct CallStack {
     pub frames: Vec<Frame>,
 }
 
-/// One call. Not by its place in the module's file: what runs is not laid out as the file is ([`crate::compile::unroll`]).
+/// One call. Not by its place in the module's file: what runs is not laid out as the file is ([`crate::compile::rewrite`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// The function's name as its author wrote it, if the module has names.

@@ -32,10 +32,9 @@ pub fn cases() -> Vec<Case> {
     vec![
         Case::asking("endless loop", Guest::Text("loop.wat"), ENDLESS).manifest(CPU_LIMIT).run_as(ENDLESS_RUN),
         Case::asking("loop in start", Guest::Text("start-loop.wat"), ENDLESS).manifest(CPU_LIMIT).run_as(ENDLESS_RUN),
-        // One at a time: such an instruction is not interrupted, and holds its thread until it is done.
-        Case::asking("bulk-memory burn", Guest::Text("bulk-memory.wat"), Ask { count: 1, ..ENDLESS })
+        Case::asking("bulk-memory burn", Guest::Text("bulk-memory.wat"), ENDLESS)
             .manifest(CPU_LIMIT)
-            .growth(128)
+            .growth(192)
             .run_as(ENDLESS_RUN),
         Case::asking("host-call flood", Guest::Text("host-calls.wat"), ENDLESS).manifest(CPU_LIMIT).run_as(ENDLESS_RUN),
         Case::asking(

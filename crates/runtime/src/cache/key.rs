@@ -13,14 +13,14 @@ const FORMAT: &str = "coracle code 2";
 pub(crate) struct Key([u8; 32]);
 
 impl Key {
-    /// The key of the component with this digest, compiled by this engine: its version, its settings, its target, and whether
-    /// loops are `unrolled` before.
-    pub(crate) fn new(component: &str, engine: &wasmtime::Engine, unrolled: bool) -> Self {
+    /// The key of the component with this digest, compiled by this engine: its version, its settings, its target, and whether its
+    /// code is `rewritten` before.
+    pub(crate) fn new(component: &str, engine: &wasmtime::Engine, rewritten: bool) -> Self {
         let mut hasher = DigestHasher(Sha256::new());
         FORMAT.hash(&mut hasher);
         component.hash(&mut hasher);
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        unrolled.hash(&mut hasher);
+        rewritten.hash(&mut hasher);
         Self(hasher.0.finalize().into())
     }
 

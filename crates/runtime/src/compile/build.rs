@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::CodeKind;
 use super::form::Form;
+use super::rewrite::rewrite;
 use super::size::{self, Excess};
-use super::unroll::unroll;
 use crate::engine::EngineOptions;
 
 /// What is wrong with a component.
@@ -36,14 +36,21 @@ pub(super) fn build(
         }
     };
     size::check(binary).map_err(Fault::Excess)?;
-    if !options.unrolls() {
+    if !options.rewrites() {
         return compile(engine, form.kind(), binary);
     }
-    compile(engine, form.kind(), &unroll(binary)).or_else(|fault| {
+    let rewritten = rewrite(binary).map_err(|_| "it cannot be read as the compiler reads it".to_owned());
+    let built = rewritten.and_then(|binary| {
+        compile(engine, form.kind(), &binary).map_err(|fault| match fault {
+            Fault::Invalid { message } => message,
+            other => format!("{other:?}"),
+        })
+    });
+    built.or_else(|message| {
         // What is wrong is told with its place in the component as it is.
-        let built = compile(engine, form.kind(), binary)?;
-        tracing::debug!(?fault, "loops stay as they were written: the component grew past what the compiler takes");
-        Ok(built)
+        compile(engine, form.kind(), binary)?;
+        // As it is it could not be interrupted well enough.
+        Err(Fault::Invalid { message: format!("its code cannot be prepared: {message}") })
     })
 }
 

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `form` | what the bytes are |
 //! | `size` | how much there may be in them |
-//! | `unroll` | short loops, written out several times |
+//! | `rewrite` | what is changed in the code before |
 //! | `build` | checks and compiles them, in whichever process |
 //! | `child`, `worker` | the two sides of compiling in a process of its own |
 //! | `confine` | what that process gives up before it reads them |
@@ -13,8 +13,8 @@ mod build;
 mod child;
 mod confine;
 mod form;
+pub mod rewrite;
 pub mod size;
-pub mod unroll;
 mod worker;
 
 use std::fmt;
@@ -201,7 +201,7 @@ pub fn load_file(
     if let (Some(cache), Some(source)) = (cache, &source)
         && let Some((component, kind)) = source.known()
         && let Some(code) =
-            cache.find(engine.wasm(), &Key::new(&component, engine.wasm(), engine.options().unrolls()), kind)
+            cache.find(engine.wasm(), &Key::new(&component, engine.wasm(), engine.options().rewrites()), kind)
     {
         return Ok(code);
     }
@@ -235,7 +235,7 @@ fn compile(
     match cache {
         Some(cache) => {
             let component = Digest::of(bytes).to_string();
-            let key = Key::new(&component, engine.wasm(), engine.options().unrolls());
+            let key = Key::new(&component, engine.wasm(), engine.options().rewrites());
             cache.code(engine.wasm(), &key, &Subject { kind: form.kind(), component: &component, name }, build)
         }
         None => cache::unkept(engine.wasm(), form.kind(), &build()?),

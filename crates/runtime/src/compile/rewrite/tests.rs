@@ -1,7 +1,14 @@
 use proptest::prelude::*;
 use wasmtime::{Config, Engine, Instance, Module, Store, Val};
 
+use super::unroll::{GROWTH, LEAST_GROWTH, MAX_COPIES, UNROLLED};
 use super::*;
+use crate::compile::rewrite::bulk::PIECE;
+
+/// What comes of bytes that can be read.
+fn unroll(binary: &[u8]) -> Vec<u8> {
+    rewrite(binary).unwrap()
+}
 
 fn wasm(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
@@ -92,28 +99,115 @@ fn modules_inside_components_are_found() {
 }
 
 #[test]
-fn what_is_no_module_comes_back_as_it_is() {
+fn what_is_no_module_is_not_made_one() {
     let whole = function_of("loop local.get 0 br_if 0 end");
     for broken in [&whole[..whole.len() - 3], b"", b"\0asm", b"\0asm\x0d\0\x01\0\x01\xff\xff\xff\xff\x0f"] {
-        assert_eq!(unroll(broken), broken);
+        assert!(rewrite(broken).is_err(), "{broken:?}");
     }
     // Two bytes of code behind the last function, which the section counts in.
-    let code = wasm("(module (func (local i32) loop local.get 0 br_if 0 end))");
-    let body = code.len() - code.iter().rposition(|byte| *byte == 0x0a).unwrap() - 2;
-    let mut trailing = code.clone();
-    let size = trailing.len() - body - 1;
-    assert_eq!(usize::from(trailing[size]), body, "the section's size");
-    trailing[size] += 2;
+    let mut trailing = wasm("(module (func (local i32) loop local.get 0 br_if 0 end))");
+    let section = trailing.iter().rposition(|byte| *byte == SectionId::Code as u8).unwrap();
+    assert_eq!(usize::from(trailing[section + 1]), trailing.len() - section - 2, "the section's size");
+    trailing[section + 1] += 2;
     trailing.extend([0, 0]);
-    assert_eq!(unroll(&trailing), trailing);
-    assert_ne!(unroll(&code), code);
+    assert!(rewrite(&trailing).is_err());
 }
 
 #[test]
-fn places_that_annotations_name_stay() {
-    let text = "(module (func (local i32) loop local.get 0 br_if 0 end) (@custom \"metadata.code.branch_hint\" \"\"))";
+fn annotations_of_places_are_left_out() {
+    let text = |more: &str| wasm(&format!("(module (func (local i32) loop local.get 0 br_if 0 end) {more})"));
+    let annotated = text("(@custom \"metadata.code.branch_hint\" \"\")");
+    assert_eq!(unroll(&annotated), unroll(&text("")));
+}
+
+/// A module whose `body` fills or copies, with memories of 4 MiB whose bytes tell where they stood.
+fn bulk(instruction: &str) -> Vec<u8> {
+    wasm(&format!(
+        "(module (memory (export \"memory\") 64 64) (memory 64 64)
+          (func (export \"prepare\") (local i32)
+            loop
+              local.get 0 local.get 0 i32.const 2654435761 i32.mul i32.store8
+              local.get 0 local.get 0 i32.const 40503 i32.mul i32.store8 1
+              local.get 0 i32.const 127 i32.add local.tee 0 i32.const 4194304 i32.lt_u br_if 0
+            end)
+          (func (export \"body\") (param i32 i32 i32) local.get 0 local.get 1 local.get 2 {instruction}))"
+    ))
+}
+
+/// Whether it trapped, and the memory then.
+fn done(engine: &Engine, binary: &[u8], arguments: (i32, i32, i32)) -> (Option<wasmtime::Trap>, Vec<u8>) {
+    let module = Module::new(engine, binary).unwrap();
+    let mut store = Store::new(engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    instance.get_typed_func::<(), ()>(&mut store, "prepare").unwrap().call(&mut store, ()).unwrap();
+    let body = instance.get_typed_func::<(i32, i32, i32), ()>(&mut store, "body").unwrap();
+    let ended = body.call(&mut store, arguments);
+    let trap = ended.err().map(|error| *error.downcast_ref::<wasmtime::Trap>().unwrap());
+    (trap, instance.get_memory(&mut store, "memory").unwrap().data(&store).to_vec())
+}
+
+/// Lengths and places around pieces and the memory's end.
+fn place() -> impl Strategy<Value = i32> {
+    let piece = PIECE.cast_signed();
+    prop_oneof![
+        0..4_500_000_i32,
+        (0..5_i32, -2..3_i32).prop_map(move |(pieces, more)| pieces * piece + more),
+        Just(-1),
+        Just(i32::MIN),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    /// Reason: whether memory is filled and copied in one piece or several must not be seen, nor where it traps.
+    #[test]
+    fn memory_is_filled_and_copied_as_by_one_instruction(
+        to in place(), from in place(), length in place(), which in 0..4_usize,
+    ) {
+        let engine = Engine::new(&Config::new()).unwrap();
+        let instruction = ["memory.fill", "memory.copy", "memory.copy 0 1", "memory.fill 0"][which];
+        let before = bulk(instruction);
+        let after = rewrite(&before).unwrap();
+        prop_assert!(after.len() > before.len() + 20);
+        wasmparser::validate(&after).unwrap();
+        let (one, other) = (done(&engine, &before, (to, from, length)), done(&engine, &after, (to, from, length)));
+        prop_assert_eq!(one.0, other.0);
+        prop_assert!(one.1 == other.1, "the memories differ");
+    }
+}
+
+#[test]
+fn memories_of_64_bits_are_filled_and_copied_too() {
+    let text = "(module (memory i64 64 64) (memory 64 64) (func (export \"run\") (result i32)
+          (memory.fill (i64.const 3) (i32.const 7) (i64.const 3000000))
+          (memory.copy (i64.const 1048570) (i64.const 0) (i64.const 2000000))
+          (memory.copy 1 0 (i32.const 5) (i64.const 1) (i32.const 2500000))
+          (i32.add (i32.load8_u 1 (i32.const 2500004)) (i32.load8_u 0 (i64.const 3048569)))))";
     let before = wasm(text);
-    assert_eq!(unroll(&before), before);
+    let engine = Engine::new(&Config::new()).unwrap();
+    let run = |binary: &[u8]| {
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &Module::new(&engine, binary).unwrap(), &[]).unwrap();
+        instance.get_typed_func::<(), i32>(&mut store, "run").unwrap().call(&mut store, ()).unwrap()
+    };
+    assert_eq!(run(&before), 14);
+    assert_eq!(run(&rewrite(&before).unwrap()), 14);
+}
+
+#[test]
+fn each_instruction_is_one_function_however_often_it_stands() {
+    let fill = "(memory.fill (i32.const 0) (i32.const 0) (i32.const 1))";
+    let text = |times: usize| wasm(&format!("(module (memory 1) (func {}))", fill.repeat(times)));
+    let added = |times: usize| {
+        let after = rewrite(&text(times)).unwrap();
+        let functions = wasmparser::Parser::new(0).parse_all(&after).find_map(|payload| match payload.unwrap() {
+            wasmparser::Payload::FunctionSection(section) => Some(section.count()),
+            _ => None,
+        });
+        functions.unwrap() - 1
+    };
+    assert_eq!((added(0), added(1), added(9)), (0, 1, 1));
 }
 
 /// A statement of a random program. Names of labels are how far out they are, taken modulo what there is.

@@ -14,8 +14,10 @@
 //!
 //! The block of the second is one more label around the body, so that branches which leave the loop count one label more.
 
-use wasm_encoder::{CodeSection, Component, ComponentSectionId, Encode, Instruction, Module, RawSection, SectionId};
-use wasmparser::{BinaryReader, BlockType, FunctionBody, Operator, Result};
+use wasm_encoder::{Encode, Instruction};
+use wasmparser::{BinaryReader, BlockType, FunctionBody, Operator};
+
+use super::Result;
 
 /// How many instructions a loop is written out to.
 ///
@@ -35,85 +37,21 @@ pub const GROWTH: usize = 4;
 /// Code that may be added to each module whatever it has, in bytes.
 ///
 /// Reason: a module that is little more than one loop is to be written out too; a component has at most
-/// [`super::size::MAX_PARTS`] modules.
-const LEAST_GROWTH: usize = 4 << 10;
+/// [`crate::compile::size::MAX_PARTS`] modules.
+pub(super) const LEAST_GROWTH: usize = 4 << 10;
 
-const MODULE_HEADER: &[u8] = &Module::HEADER;
-const COMPONENT_HEADER: &[u8] = &Component::HEADER;
+/// How much may still be added to the code of a module, in bytes.
+pub(super) struct Room(usize);
 
-/// Custom sections with this prefix say things about places in the code, which would be other places then.
-const ANNOTATIONS: &str = "metadata.code.";
-
-/// Writes out the short loops of a module, or of all modules in a component. What cannot be read comes back as it is:
-/// whoever compiles it says better what is wrong.
-pub(super) fn unroll(binary: &[u8]) -> Vec<u8> {
-    if binary.starts_with(MODULE_HEADER) {
-        module(binary).unwrap_or_else(|_| binary.to_vec())
-    } else {
-        component(binary).unwrap_or_else(|_| binary.to_vec())
+impl Room {
+    /// For a module whose code has so many bytes.
+    pub(super) fn of(code: usize) -> Self {
+        Self(code / GROWTH + LEAST_GROWTH)
     }
 }
 
-fn component(binary: &[u8]) -> Result<Vec<u8>> {
-    let mut written = Component::new();
-    for section in sections(binary, COMPONENT_HEADER)? {
-        let (id, data) = section?;
-        // How deeply components are nested has been bounded before.
-        let holds_code = id == ComponentSectionId::CoreModule as u8 || id == ComponentSectionId::Component as u8;
-        let changed = holds_code.then(|| unroll(data));
-        written.section(&RawSection { id, data: changed.as_deref().unwrap_or(data) });
-    }
-    Ok(written.finish())
-}
-
-fn module(binary: &[u8]) -> Result<Vec<u8>> {
-    let mut written = Module::new();
-    for section in sections(binary, MODULE_HEADER)? {
-        let (id, data) = section?;
-        if id == SectionId::Custom as u8 && BinaryReader::new(data, 0).read_string()?.starts_with(ANNOTATIONS) {
-            return Ok(binary.to_vec());
-        }
-        if id == SectionId::Code as u8 {
-            match code(data)? {
-                Some(code) => written.section(&code),
-                None => return Ok(binary.to_vec()),
-            };
-        } else {
-            written.section(&RawSection { id, data });
-        }
-    }
-    Ok(written.finish())
-}
-
-/// The sections behind a header: each one's number and content.
-fn sections<'a>(binary: &'a [u8], header: &[u8]) -> Result<impl Iterator<Item = Result<(u8, &'a [u8])>>> {
-    let mut reader = BinaryReader::new(binary, 0);
-    reader.read_bytes(header.len())?;
-    Ok(std::iter::from_fn(move || {
-        (!reader.eof()).then(|| {
-            let id = reader.read_u8()?;
-            let size = reader.read_var_u32()?;
-            Ok((id, reader.read_bytes(size as usize)?))
-        })
-    }))
-}
-
-/// Nothing, where there are bytes behind the last function.
-fn code(data: &[u8]) -> Result<Option<CodeSection>> {
-    let mut reader = BinaryReader::new(data, 0);
-    let mut written = CodeSection::new();
-    let mut left = data.len() / GROWTH + LEAST_GROWTH;
-    for _ in 0..reader.read_var_u32()? {
-        let size = reader.read_var_u32()?;
-        let body = reader.read_bytes(size as usize)?;
-        written.raw(&function(body, &mut left)?);
-    }
-    // Left out, they would make a module of what is none.
-    Ok(reader.eof().then_some(written))
-}
-
-/// One function's body; `left` is how much may still be added.
-fn function(body: &[u8], left: &mut usize) -> Result<Vec<u8>> {
+/// Writes out the short loops of one function's body.
+pub(super) fn unroll(body: &[u8], room: &mut Room) -> Result<Vec<u8>> {
     let mut operators = FunctionBody::new(BinaryReader::new(body, 0)).get_operators_reader()?;
     let mut written = Vec::with_capacity(body.len());
     // Up to where the body has been written.
@@ -136,9 +74,9 @@ fn function(body: &[u8], left: &mut usize) -> Result<Vec<u8>> {
             }
             Operator::End => {
                 if let Some(short) = found.take_if(|it| it.depth == depth)
-                    && let Some(copies) = short.copies(start, *left)
+                    && let Some(copies) = short.copies(start, room.0)
                 {
-                    *left -= copies.saturating_sub(1) * (start - short.body);
+                    room.0 -= copies.saturating_sub(1) * (start - short.body);
                     written.extend_from_slice(&body[done..short.start]);
                     short.write(&body[..start], copies, &mut written);
                     done = start;
@@ -285,6 +223,3 @@ impl Loop {
         copy
     }
 }
-
-#[cfg(test)]
-mod tests;
