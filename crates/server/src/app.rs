@@ -14,6 +14,7 @@ use coracle_runtime::Engine;
 use coracle_runtime::http::{Function, LinkError};
 
 use crate::admit::Gate;
+use crate::compile::both;
 use crate::config::{Config, Problem, Source, VARIABLE_PREFIX};
 use crate::files::Folder;
 use crate::metrics::{ComponentMetrics, Metrics};
@@ -210,8 +211,8 @@ impl Builder {
         values: &Values,
         providers: &Providers,
     ) -> Result<Component, Vec<Problem>> {
-        let imports = providers.imports(manifest, name, component)?;
-        let (authority, code) = self.load(manifest, name, component, values).await?;
+        let imports = providers.imports(manifest, name, component);
+        let (imports, (authority, code)) = both(imports, self.load(manifest, name, component, values).await)?;
         let function = match imports.as_slice() {
             [] => Function::new(&self.engine, &code, Arc::new(authority), component.reuse),
             imports => Function::wired(&self.engine, name, &code, Arc::new(authority), imports),

@@ -8,6 +8,7 @@ use coracle_package::manifest::{self, Manifest};
 use coracle_runtime::wired::{Import, Provider, WireError};
 
 use crate::app::{Builder, Values};
+use crate::compile::both;
 use crate::config::{Problem, Source};
 
 /// Those that are linked and ready, by name.
@@ -41,8 +42,8 @@ impl Builder {
         values: &Values,
         providers: &Providers,
     ) -> Result<Provider, Vec<Problem>> {
-        let imports = providers.imports(manifest, name, component)?;
-        let (authority, code) = self.load(manifest, name, component, values).await?;
+        let imports = providers.imports(manifest, name, component);
+        let (imports, (authority, code)) = both(imports, self.load(manifest, name, component, values).await)?;
         Provider::new(&self.engine, name, &code, Arc::new(authority), &imports)
             .map_err(|error| vec![not_wired(&error, Problem::of(&error).at(format!("component `{name}`")))])
     }
@@ -56,7 +57,7 @@ impl Providers {
         name: &str,
         component: &manifest::Component,
     ) -> Result<Vec<Import>, Vec<Problem>> {
-        if component.fuse {
+        if component.fuse || component.imports.is_empty() {
             return Ok(Vec::new());
         }
         let links = compose::links(manifest, name).map_err(|error| {
