@@ -84,8 +84,9 @@ async fn timeouts(stage: &Stage) -> Seen {
     for timeout in ["0", "9223372036854775808", "18446744073709551615"] {
         let path = format!("/outbound?timeout={timeout}&url=http://{}/random", stage.address);
         let asked = stage.ask(&path).await;
-        // No time at all is too short, unless everything was there already.
-        let good = asked.status == 200 || (timeout == "0" && asked.body.contains("Timeout"));
+        // No time at all is too short, unless everything was there already; which of the times is over first is chance, and
+        // each is told in words of its own.
+        let good = asked.status == 200 || (timeout == "0" && asked.body.to_lowercase().contains("timeout"));
         assert!(good && asked.outcome == "ok", "{timeout} ns: {} {}", asked.body, asked.line);
         time = time.max(asked.time);
     }
