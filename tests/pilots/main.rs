@@ -27,9 +27,14 @@ const DRIFT: f64 = 1.25;
 /// half a minute, and hyperfine's ten runs of a command that takes 10 ms fall into one burst of whatever else runs.
 const TRIES: usize = 5;
 
-/// By how much two measurements of the peak of resident memory may differ: `coracle` maps compiled code, of which the kernel
-/// has more or less at hand from one run to the next; a program of 1.5 MB was seen to differ by 0.2 MB.
-const MEMORY: f64 = 0.1;
+/// By how much two measurements of the peak of resident memory may differ: the share, or the bytes where they are more. The
+/// kernel counts what is resident in batches on each processor (proc(5): the figure is inexact), and maps more or fewer of
+/// the pages of a program at once, by what is at hand; a program of 1.5 MB was seen to differ by 0.2 MB.
+const MEMORY: (f64, f64) = (0.1, 512.0 * 1024.0);
+
+/// How often a pilot is run before its disagreement with other programs is believed: a machine that somebody else used during
+/// the whole of the pilot, and no longer when the others measure, makes one.
+const RUNS: usize = 2;
 
 /// One pilot, in a folder of its own, and its report.
 struct Pilot {
@@ -94,8 +99,9 @@ impl Pilot {
         self.folder.path().join(self.name).join(file)
     }
 
-    /// Holds wall time and peak memory of `command` on the first input against what hyperfine and GNU time say.
-    fn agrees(&self, candidate: &str, command: &[&str], stdin: Option<&str>) {
+    /// Holds wall time and peak memory of `command` on the first input against what hyperfine and GNU time say, and says
+    /// where they differ.
+    fn agrees(&self, candidate: &str, command: &[&str], stdin: Option<&str>) -> Result<(), String> {
         let found = self.candidates().iter().find(|it| it["name"] == candidate).expect("it was measured");
         let of = |figure: &str, key: &str| {
             let value = &found["figures"]["inputs"][0][figure][key];
@@ -106,11 +112,16 @@ impl Pilot {
         let mut by_hyperfine = Vec::new();
         while !by_hyperfine.last().is_some_and(|(fastest, slowest)| low <= slowest * DRIFT && *fastest <= high * DRIFT)
         {
-            assert!(by_hyperfine.len() < TRIES, "{candidate}: {low} to {high} s, and by hyperfine {by_hyperfine:?}");
+            if by_hyperfine.len() == TRIES {
+                return Err(format!("{candidate}: {low} to {high} s, and by hyperfine {by_hyperfine:?}"));
+            }
             by_hyperfine.push(self.hyperfine(command, &stdin));
         }
         let (peak, by_time) = (of("peak", "value"), self.time(command, &stdin));
-        assert!((peak / by_time - 1.0).abs() < MEMORY, "{candidate}: {peak} bytes, and by time {by_time}");
+        if (peak - by_time).abs() > f64::max(MEMORY.0 * by_time, MEMORY.1) {
+            return Err(format!("{candidate}: a peak of {peak} bytes, and by time {by_time}"));
+        }
+        Ok(())
     }
 
     /// The fastest and the slowest of some runs, in seconds.
@@ -161,24 +172,39 @@ fn coracle() -> String {
     support::coracle().display().to_string()
 }
 
+/// Runs a pilot and holds its figures against those of other programs.
+fn agree(run: impl Fn() -> Pilot, compare: impl Fn(&Pilot) -> Result<(), String>) {
+    let differences: Vec<String> = (0..RUNS).map_while(|_| compare(&run()).err()).collect();
+    assert!(differences.len() < RUNS, "{differences:#?}");
+}
+
 #[test]
 fn the_image_filter_agrees_with_hyperfine_and_time() {
     // A picture that is in a file can be given to other programs.
-    let pilot = Pilot::run("blur", |plan| {
+    let with_a_file = |plan: String| {
         plan.replace("generate = \"6912 B\"\nkind = \"picture\"", &format!("file = \"{PICTURE}\""))
             .replace("generate = \"57600 B\"\nkind = \"picture\"", &format!("file = \"{PICTURE}\""))
-    });
-    pilot.agrees("python", &["python3", "filter.py"], Some(PICTURE));
-    pilot.agrees("rust-native", &["./blur-native"], Some(PICTURE));
-    pilot.agrees("rust-wasm", &[&coracle(), "run", "blur.wasm"], Some(PICTURE));
+    };
+    agree(
+        || Pilot::run("blur", with_a_file),
+        |pilot| {
+            pilot.agrees("python", &["python3", "filter.py"], Some(PICTURE))?;
+            pilot.agrees("rust-native", &["./blur-native"], Some(PICTURE))?;
+            pilot.agrees("rust-wasm", &[&coracle(), "run", "blur.wasm"], Some(PICTURE))
+        },
+    );
 }
 
 #[test]
 fn the_kernel_agrees_with_hyperfine_and_time() {
-    let pilot = Pilot::run("kernel", |plan| plan);
-    pilot.agrees("native", &["./kernel-native", "256", "30"], None);
-    pilot.agrees("wasm", &[&coracle(), "run", "kernel.wasm", "--", "256", "30"], None);
-    pilot.agrees("wasm-simd", &[&coracle(), "run", "kernel-simd.wasm", "--", "256", "30"], None);
+    agree(
+        || Pilot::run("kernel", |plan| plan),
+        |pilot| {
+            pilot.agrees("native", &["./kernel-native", "256", "30"], None)?;
+            pilot.agrees("wasm", &[&coracle(), "run", "kernel.wasm", "--", "256", "30"], None)?;
+            pilot.agrees("wasm-simd", &[&coracle(), "run", "kernel-simd.wasm", "--", "256", "30"], None)
+        },
+    );
 }
 
 #[test]

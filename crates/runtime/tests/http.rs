@@ -371,8 +371,10 @@ async fn calls_in_one_instance_share_its_cpu_time() {
     let (waiting, spinning) = tokio::join!(say(&function, "/wait?60000"), say(&function, "/spin"));
     for record in [&waiting.1, &spinning.1] {
         assert_eq!(record.outcome, Outcome::CpuDeadline, "{record:?}");
-        assert!(record.cpu >= limit && record.cpu < limit * 2, "{record:?}");
+        // The one that came a moment later has a little less when the first has used its limit up, and ends with it.
+        assert!(record.cpu >= limit / 2 && record.cpu < limit * 2, "{record:?}");
     }
+    assert!(waiting.1.cpu.max(spinning.1.cpu) >= limit, "{waiting:?} {spinning:?}");
     assert!(spinning.1.wall >= limit * 2, "two calls have twice the time of one: {spinning:?}");
 }
 
