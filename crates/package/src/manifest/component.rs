@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::build::read_build;
 use super::parse::{Context, Named, Wanted, check_path, unknown};
-use super::wiring::{read_fuse, read_imports};
+use super::wiring::{REUSE, read_fuse, read_imports};
 use super::{Component, Reuse, keys};
 use crate::check::{Check, Reader, Span, table, text, unknown_key, wrong_type};
 use crate::fault::SyntaxError;
@@ -54,8 +54,13 @@ pub(super) fn read_component(
             .table(check, "grants")
             .map(|(table, span)| read_grants(check, context, table, span))
             .unwrap_or_default(),
-        limits: component.table(check, "limits").map_or_else(Limits::http, |(table, _)| read_limits(check, table)),
-        reuse: component.table(check, "reuse").and_then(|(table, span)| read_reuse(check, table, span)),
+        limits: component
+            .table(check, "limits")
+            .map_or_else(Limits::http, |(table, _)| read_limits(check, context, name, table)),
+        reuse: component.table(check, REUSE).and_then(|(table, span)| {
+            context.wiring.note_request(name, REUSE, span.clone());
+            read_reuse(check, table, span)
+        }),
     })
 }
 
@@ -225,7 +230,7 @@ fn read_reference(
     Some(name.to_owned())
 }
 
-fn read_limits(check: &mut Check<'_>, table: &DeTable<'_>) -> Limits {
+fn read_limits(check: &mut Check<'_>, context: &mut Context, component: &str, table: &DeTable<'_>) -> Limits {
     let mut limits = Limits::http();
     for (name, value) in table {
         let Some(key) = limit::Key::find(name.get_ref()) else {
@@ -239,6 +244,7 @@ fn read_limits(check: &mut Check<'_>, table: &DeTable<'_>) -> Limits {
             check.fault(name.span(), error);
             continue;
         };
+        context.wiring.note_request(component, key.key, name.span());
         let counted = key.kind() == "count";
         let result = match value.get_ref() {
             DeValue::String(text) if counted && text.parse::<u64>().is_ok() => {

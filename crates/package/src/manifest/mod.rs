@@ -26,6 +26,12 @@ pub use route::METHODS;
 /// The name of the file in an app's folder.
 pub const FILE_NAME: &str = "coracle.toml";
 
+/// The most components of one app.
+///
+/// Reason: apps have a handful; what is done for each, and for each wire between them, stays a matter of milliseconds, and a
+/// request that calls all of them can be served.
+pub const MAX_COMPONENTS: usize = 100;
+
 /// A manifest without faults. Paths are as they were written: [`Manifest::resolve`] makes them whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::component::read_component;
 use super::route::read_routes;
 use super::wiring::Wiring;
-use super::{App, FILE_NAME, Faults, Manifest, SecretSource, Variable, keys};
+use super::{App, FILE_NAME, Faults, MAX_COMPONENTS, Manifest, SecretSource, Variable, keys};
 use crate::check::{Check, Reader, Span, author_name, table, text};
 use crate::document;
 use crate::fault::SyntaxError;
@@ -91,9 +91,24 @@ fn read_document(check: &mut Check<'_>, document: &Spanned<DeTable<'_>>, directo
         context.wiring.headers.insert(name.to_owned(), span.clone());
         read_component(check, &mut context, name, value, span)
     });
+    check_count(check, context.wiring.headers.values());
     context.wiring.check(check, &components);
     let routes = read_routes(check, &mut context, root.get("route"));
+    context.wiring.check_requests(check);
     (Manifest { app, variables, secrets, components, routes, directory }, context)
+}
+
+/// Notes the first component that is one too many.
+fn check_count<'a>(check: &mut Check<'_>, headers: impl Iterator<Item = &'a Span>) {
+    let mut headers: Vec<&Span> = headers.collect();
+    headers.sort_by_key(|span| span.start);
+    if let Some(span) = headers.get(MAX_COMPONENTS) {
+        let error = SyntaxError::new(format!(
+            "an app has at most {MAX_COMPONENTS} components, and this manifest has {}",
+            headers.len()
+        ));
+        check.fault((*span).clone(), error.hint("make two apps of it"));
+    }
 }
 
 fn read_app(check: &mut Check<'_>, root: &Reader<'_, '_>) -> App {

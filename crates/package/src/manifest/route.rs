@@ -100,6 +100,7 @@ fn read_target(check: &mut Check<'_>, context: &mut Context, route: &Reader<'_, 
                 let error = unknown("component", name, &context.components, "describe it under [component.NAME]");
                 check.absent(span, error);
             }
+            context.wiring.note_route(name);
             Some(RouteTarget::Component(name.to_owned()))
         }
         (None, Some(_)) => {

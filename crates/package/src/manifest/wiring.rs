@@ -18,7 +18,14 @@ pub(super) struct Wiring {
     pub(super) headers: BTreeMap<String, Span>,
     wires: Vec<Wire>,
     fuses: BTreeMap<String, Span>,
+    /// What is set of requests, and for which component.
+    requests: Vec<(String, &'static str, Span)>,
+    /// The components that routes lead to.
+    routed: BTreeSet<String>,
 }
+
+/// The limits that hold for requests of a component, and not for calls that others make.
+const REQUEST_LIMITS: [&str; 5] = ["concurrency", "queue", "queue-wait", "request-body", "weight"];
 
 /// One line of some component's imports.
 struct Wire {
@@ -81,16 +88,16 @@ pub(super) fn read_fuse(
     Some(*fuse)
 }
 
+/// The key of a component whose instances are used again.
+pub(super) const REUSE: &str = "reuse";
+
 impl Wiring {
     /// Checks what the text alone tells: that no component provides for itself by way of others, that what is fused can have
     /// one authority, and that what stays apart is not reused.
     pub(super) fn check(&self, check: &mut Check<'_>, components: &BTreeMap<String, Component>) {
-        let mut told = BTreeSet::new();
-        for wire in &self.wires {
-            let Some(way) = self.way(&wire.provider, &wire.component) else { continue };
-            if told.insert(way.iter().copied().collect::<BTreeSet<_>>()) {
-                check.fault(wire.provider_span.clone(), circle(&way));
-            }
+        let circles = self.circles();
+        for (wire, members) in &circles {
+            check.fault(wire.provider_span.clone(), circle(members));
         }
         for (name, component) in components {
             if !component.imports.is_empty() && !component.fuse && component.reuse.is_some() {
@@ -101,7 +108,7 @@ impl Wiring {
                 check.fault(self.headers.get(name).cloned().unwrap_or_default(), error.hint(hint));
             }
         }
-        for (name, span) in self.fuses.iter().filter(|_| told.is_empty()) {
+        for (name, span) in self.fuses.iter().filter(|_| circles.is_empty()) {
             if components.get(name).is_some_and(|component| component.imports.is_empty()) {
                 let error =
                     SyntaxError::new(format!("`{name}` imports from no other component: there is nothing to fuse"));
@@ -112,22 +119,65 @@ impl Wiring {
         }
     }
 
-    /// The components on a way from one to another along what they import, both included.
-    fn way<'a>(&'a self, from: &'a str, to: &str) -> Option<Vec<&'a str>> {
-        let mut ways = vec![vec![from]];
-        let mut seen = BTreeSet::from([from]);
-        while let Some(way) = ways.pop() {
-            let Some(last) = way.last() else { continue };
-            if *last == to {
-                return Some(way);
-            }
-            for wire in self.wires.iter().filter(|wire| wire.component == **last) {
-                if seen.insert(&wire.provider) {
-                    ways.push(way.iter().copied().chain([wire.provider.as_str()]).collect());
+    /// The wires that close a circle, each with the components on it, the wire's provider first. Every wire is followed once.
+    fn circles(&self) -> Vec<(&Wire, Vec<&str>)> {
+        let mut wires: BTreeMap<&str, Vec<&Wire>> = BTreeMap::new();
+        self.wires.iter().for_each(|wire| wires.entry(&wire.component).or_default().push(wire));
+        let mut circles = Vec::new();
+        let mut done = BTreeSet::new();
+        for wire in &self.wires {
+            // The components on the way, each with those of its wires that have not been followed.
+            let mut way: Vec<(&str, &[&Wire])> = Vec::new();
+            let mut next = Some(wire.component.as_str()).filter(|component| !done.contains(component));
+            while let Some(component) = next.take() {
+                way.push((component, wires.get(component).map_or(&[], Vec::as_slice)));
+                while let Some((component, left)) = way.last_mut() {
+                    let Some((wire, rest)) = left.split_first() else {
+                        done.insert(*component);
+                        way.pop();
+                        continue;
+                    };
+                    *left = rest;
+                    if let Some(place) = way.iter().position(|(on, _)| *on == wire.provider) {
+                        circles.push((*wire, way[place..].iter().map(|(on, _)| *on).collect()));
+                    } else if !done.contains(wire.provider.as_str()) {
+                        next = Some(&wire.provider);
+                        break;
+                    }
                 }
             }
         }
-        None
+        circles
+    }
+
+    /// Something is set for requests of `component`.
+    pub(super) fn note_request(&mut self, component: &str, key: &str, span: Span) {
+        if let Some(key) = REQUEST_LIMITS.into_iter().chain([REUSE]).find(|known| *known == key) {
+            self.requests.push((component.to_owned(), key, span));
+        }
+    }
+
+    /// A route leads to `component`.
+    pub(super) fn note_route(&mut self, component: &str) {
+        self.routed.insert(component.to_owned());
+    }
+
+    /// Checks that what is set for requests is set where there are any. All routes have been noted.
+    pub(super) fn check_requests(&self, check: &mut Check<'_>) {
+        for (component, key, span) in &self.requests {
+            let provides = self.wires.iter().any(|wire| wire.provider == *component);
+            if !provides || self.routed.contains(component) {
+                continue;
+            }
+            let error = SyntaxError::new(format!(
+                "`{key}` has no effect for `{component}`: no route leads to it, and it only provides for others"
+            ));
+            let hint = match *key {
+                REUSE => "leave it out: each invocation has instances of its own of all that provides for it",
+                _ => "leave it out, or set it for the component that requests come to",
+            };
+            check.absent(span.clone(), error.hint(hint));
+        }
     }
 
     /// Checks the wiring against what the components' files ask for and offer.
