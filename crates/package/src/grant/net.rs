@@ -195,13 +195,14 @@ impl fmt::Display for Ports {
 }
 
 /// Writes the grant as it is read. A grant for outbound HTTP is written with `http://` and its port, which stands for TLS
-/// on that port too.
+/// on that port too, or with `https://` where it is for that scheme's own port.
 impl fmt::Display for NetGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let prefix = match self.transport {
             Transport::Any => "",
             Transport::Tcp => "tcp://",
             Transport::Udp => "udp://",
+            Transport::Http if self.ports == Ports::one(HTTPS_PORT) => "https://",
             Transport::Http => "http://",
         };
         write!(f, "{prefix}{}:{}", self.host, self.ports)
@@ -225,6 +226,7 @@ mod tests {
         round_trip("udp://192.0.2.1:*", &grant(Transport::Udp, "192.0.2.1", 1, 65535));
         round_trip("tcp://[::1]:80", &grant(Transport::Tcp, "[::1]", 80, 80));
         round_trip("[2001:db8::/32]:*", &grant(Transport::Any, "[2001:db8::/32]", 1, 65535));
+        round_trip("https://a.example:443", &grant(Transport::Http, "a.example", 443, 443));
         round_trip("http://localhost:8080", &grant(Transport::Http, "localhost", 8080, 8080));
     }
 

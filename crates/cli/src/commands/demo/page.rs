@@ -176,7 +176,7 @@ mod tests {
         assert!(grants(&Grants::default()).contains("nothing"));
         let mut some = Grants { net: vec!["https://*.example.com:443".parse().unwrap()], ..Grants::default() };
         some.env.insert("A".into(), "b".into());
-        assert_eq!(grants(&some), "variable A, network http://*.example.com:443");
+        assert_eq!(grants(&some), "variable A, network https://*.example.com:443");
         assert!(limits(&Limits::http()).starts_with("128 MiB of memory, 10s of CPU time"));
     }
 }
