@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
 
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolConcurrencyLimitError, PoolingAllocationConfig};
 
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +33,12 @@ const KEEP_WRITTEN: usize = 512 << 10;
 
 /// The address space of one linear memory, in bytes: all that a 32-bit memory can name, so that bounds need no check.
 const MEMORY_RESERVATION: usize = 4 << 30;
+
+/// The most instances that are kept in a pool; more at one time are turned away as overload.
+///
+/// Reason: each reserves the address space of two memories, and a process has 128 TiB on the systems that Coracle runs on: so
+/// many take half of that.
+pub(crate) const MAX_POOL: u32 = 8_000;
 
 /// Core instances, memories and tables in one component. Go, Python and JavaScript components of today have under 20.
 const MAX_PARTS_PER_COMPONENT: u32 = 64;
@@ -70,10 +76,10 @@ impl EngineOptions {
         Self { pool: None, fuel: false, stack: DEFAULT_STACK, coredump: false, memory: None }
     }
 
-    /// For a server that runs at most `instances` at once.
+    /// For a server that runs at most `instances` at once, and [`MAX_POOL`] where that is more.
     #[must_use]
     pub fn server(instances: u32) -> Self {
-        Self { pool: Some(instances), fuel: false, stack: DEFAULT_STACK, coredump: false, memory: None }
+        Self { pool: Some(instances.min(MAX_POOL)), fuel: false, stack: DEFAULT_STACK, coredump: false, memory: None }
     }
 }
 
@@ -156,6 +162,13 @@ impl Engine {
         let ty = component.component_type();
         let imports: Vec<&str> = ty.imports(&self.inner.wasm).map(|(name, _)| name).collect();
         host::link(&self.inner.wasm, Some(&imports)).map_err(EngineError::Link)
+    }
+
+    /// Whether an instance that was not `made` may be made now: the pool had no place for it, and one that only waited for work
+    /// has gone.
+    pub(crate) fn has_made_place<T>(&self, made: &wasmtime::Result<T>) -> bool {
+        let missing = made.as_ref().is_err_and(|error| error.is::<PoolConcurrencyLimitError>());
+        missing && self.inner.budget.make_room()
     }
 
     /// Keeps the epochs advancing for as long as the guard lives.

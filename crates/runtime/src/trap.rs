@@ -1,6 +1,6 @@
 //! Turns whatever went wrong in a guest into one [`Outcome`].
 
-use wasmtime::Trap;
+use wasmtime::{PoolConcurrencyLimitError, Trap};
 use wasmtime_wasi::I32Exit;
 
 use crate::invocation::Invocation;
@@ -22,7 +22,9 @@ pub(crate) fn classify(error: &wasmtime::Error, invocation: &Invocation) -> Outc
             Exhausted::Buffers => Outcome::OutOfMemory,
         };
     }
-    if error.is::<NoRoom>() {
+    // The pool has a place for every invocation that is let in; a wiring that became deeper, or asynchronous guests with many
+    // calls under way, may want more.
+    if error.is::<NoRoom>() || error.is::<PoolConcurrencyLimitError>() {
         return Outcome::Overload;
     }
     if error.is::<HostPanicked>() {

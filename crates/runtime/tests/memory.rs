@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use coracle_package::limit::Limits;
-use coracle_runtime::{GuestLog, LogStream, Outcome};
-use guests::{ask, engine, function, probe};
+use coracle_runtime::compile::Compiler;
+use coracle_runtime::{Engine, EngineOptions, GuestLog, LogStream, Outcome, TrapKind};
+use guests::{ask, engine, function, probe, reused_probe};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn growth_past_the_memory_of_all_guests_fails_in_the_guest_that_grows() {
@@ -67,16 +68,62 @@ async fn however_a_guest_ends_nothing_of_it_stays_charged() {
     let engine = engine(Some(1 << 30));
     let limits = Limits { cpu_time: Some(Duration::from_millis(100)), ..Limits::http() };
     let function = probe(&engine, limits);
-    for path in
-        ["/", "/trap", "/panic", "/spin", "/recurse", "/exit?code=1", "/unfinished", "/silent", "/bytes?count=9"]
-    {
-        ask(&function, path, None).await;
+    for (path, outcome) in [
+        ("/", Outcome::Ok),
+        ("/trap", Outcome::Trap(TrapKind::Unreachable)),
+        ("/panic", Outcome::Trap(TrapKind::Unreachable)),
+        ("/spin", Outcome::CpuDeadline),
+        ("/recurse", Outcome::Trap(TrapKind::MemoryOutOfBounds)),
+        ("/exit?code=1", Outcome::GuestError),
+        ("/unfinished", Outcome::InvalidResponse),
+        ("/silent", Outcome::InvalidResponse),
+        ("/bytes?count=9", Outcome::Ok),
+    ] {
+        let record = ask(&function, path, None).await;
+        assert_eq!(record.outcome, outcome, "{path}: {record:?}");
         assert_eq!(engine.budget().used(), 0, "{path}");
     }
     // Its caller leaves.
     let held = tokio::time::timeout(Duration::from_millis(300), ask(&function, "/sleep?ms=60000", None)).await;
     assert!(held.is_err());
     assert_eq!(engine.budget().used(), 0, "cancelled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_that_wait_make_room_for_one_at_work() {
+    let roomy = engine(None);
+    let function = reused_probe(&roomy);
+    assert_eq!(ask(&function, "/", None).await.outcome, Outcome::Ok);
+    let one = roomy.budget().used();
+    assert!(one > 0, "the instance waits");
+    drop(function);
+    assert_eq!(roomy.budget().used(), 0);
+
+    // Two that wait, and half of the room that a third one needs.
+    let engine = engine(Some(2 * one + one / 2));
+    let (first, second) = (reused_probe(&engine), reused_probe(&engine));
+    for function in [&first, &second] {
+        assert_eq!(ask(function, "/", None).await.outcome, Outcome::Ok);
+    }
+    assert_eq!(engine.budget().used(), 2 * one);
+    assert_eq!(ask(&probe(&engine, Limits::http()), "/", None).await.outcome, Outcome::Ok);
+    assert_eq!(engine.budget().used(), one, "one has gone");
+    drop(first);
+    assert_eq!(engine.budget().used(), one, "it was the one that waited longest");
+    // One that is asked whether it has room makes it.
+    let other = ask(&second, "/grow", None);
+    assert!(matches!(other.await.outcome, Outcome::Ok | Outcome::OutOfMemory));
+    assert!(engine.budget().has_room());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_that_wait_take_no_places_from_others() {
+    let engine = Engine::new(EngineOptions::server(2), Compiler::InProcess).unwrap();
+    let waiting = reused_probe(&engine);
+    let both = tokio::join!(ask(&waiting, "/sleep?ms=500", None), ask(&waiting, "/sleep?ms=500", None));
+    assert_eq!((both.0.outcome, both.1.outcome), (Outcome::Ok, Outcome::Ok));
+    let other = ask(&probe(&engine, Limits::http()), "/", None).await;
+    assert_eq!(other.outcome, Outcome::Ok, "{other:?}");
 }
 
 /// Host code with a fault, which it has once: while that is cleaned up, what is left of the guest's output comes too.

@@ -93,7 +93,7 @@ async fn admit(server: &Server, component: &Component, request: &Request<Incomin
         let own = component.gate.enter().await?;
         let all = server.gate.enter().await?;
         // What is left is for guests that are inside already.
-        if server.memory.is_short() { Err(crate::admit::Overload) } else { Ok([own, all]) }
+        if server.memory.has_room() { Ok([own, all]) } else { Err(crate::admit::Overload) }
     };
     enter.await.map_err(|_: crate::admit::Overload| {
         component.metrics.shed.inc();

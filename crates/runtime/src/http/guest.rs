@@ -104,7 +104,16 @@ async fn answer_request(
 }
 
 /// A fresh instance, which works for `current`.
-pub(super) async fn instantiate(function: &Inner, current: &Arc<Current>) -> wasmtime::Result<Instance> {
+async fn instantiate(function: &Inner, current: &Arc<Current>) -> wasmtime::Result<Instance> {
+    loop {
+        let made = instantiate_once(function, current).await;
+        if !function.engine.has_made_place(&made) {
+            return made;
+        }
+    }
+}
+
+async fn instantiate_once(function: &Inner, current: &Arc<Current>) -> wasmtime::Result<Instance> {
     let host = Host::new(&function.engine, &function.authority, current, Stdio::Log, &[])?;
     let mut store = host.into_store(&function.engine)?;
     let exports = match &function.handler {

@@ -169,7 +169,7 @@ impl Function {
         };
         let reuse = match (reuse, &handler) {
             (None, _) => Reuse::Never,
-            (Some(reuse), _) if reuse.concurrent.get() == 1 => Reuse::Spare(Spare::new(reuse)),
+            (Some(reuse), _) if reuse.concurrent.get() == 1 => Reuse::Spare(Spare::new(reuse, engine.budget())),
             (Some(reuse), Handler::P3(service)) => Reuse::Shared(Shared::new(reuse, service.clone())),
             (Some(_), Handler::P2(_)) => return Err(LinkError::Concurrent),
         };

@@ -15,6 +15,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::sync::{mpsc, oneshot};
+use wasmtime::Store;
 use wasmtime::component::Accessor;
 use wasmtime_wasi_http::p3::bindings::{Service, ServicePre};
 use wasmtime_wasi_http::p3::{self, Request};
@@ -174,14 +175,7 @@ impl Driver {
         let super::Reuse::Shared(shared) = &self.function.reuse else { return Ok(()) };
         let deadline = first.job.invocation.meter.wall_deadline();
         let first = self.open(first)?;
-        let instantiated = async {
-            let Inner { engine, authority, .. } = &*self.function;
-            let host = Host::new(engine, authority, &self.current, Stdio::Log, &[])?;
-            let mut store = host.into_store(engine)?;
-            let service = shared.service.instantiate_async(&mut store).await;
-            let service = service.map_err(|error| store.data().not_begun(error))?;
-            Ok::<_, wasmtime::Error>((store, service))
-        };
+        let instantiated = self.instantiate(shared);
         let (mut store, service) = tokio::select! {
             instantiated = instantiated => instantiated?,
             () = passed(deadline) => return Err(Exhausted::Wall.into()),
@@ -189,6 +183,19 @@ impl Driver {
         store
             .run_concurrent(async |accessor| self.serve(accessor, &service, shared.reuse.idle, first, waiting).await)
             .await?
+    }
+
+    async fn instantiate(&self, shared: &Shared) -> wasmtime::Result<(Store<Host>, Service)> {
+        let Inner { engine, authority, .. } = &*self.function;
+        loop {
+            let host = Host::new(engine, authority, &self.current, Stdio::Log, &[])?;
+            let mut store = host.into_store(engine)?;
+            let service = shared.service.instantiate_async(&mut store).await;
+            if !engine.has_made_place(&service) {
+                let service = service.map_err(|error| store.data().not_begun(error))?;
+                return Ok((store, service));
+            }
+        }
     }
 
     /// Answers calls until the instance takes no more, or none has come for as long as `idle`.

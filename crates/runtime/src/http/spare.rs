@@ -3,7 +3,7 @@
 //! A choice of the manifest and never the default: what one invocation leaves in its instance, the next one finds there.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use coracle_package::manifest;
@@ -11,6 +11,7 @@ use wasmtime::Store;
 use wasmtime_wasi_http::{p2, p3};
 
 use super::{Inner, Reuse};
+use crate::budget::{Budget, Keeper};
 use crate::host::Host;
 
 /// An instance and the store that it lives in.
@@ -30,34 +31,62 @@ pub(super) enum Exports {
 /// The instances of one function that wait for another invocation.
 pub(super) struct Spare {
     reuse: manifest::Reuse,
-    waiting: Mutex<Vec<(Instant, Instance)>>,
+    budget: Budget,
+    /// Those that have waited longest first.
+    waiting: Mutex<Vec<Waiting>>,
     /// Whether a task looks after those that have waited too long.
     swept: AtomicBool,
 }
 
+struct Waiting {
+    since: Instant,
+    /// By which the budget of all guests knows it.
+    number: u64,
+    instance: Instance,
+}
+
 impl Spare {
-    pub(super) fn new(reuse: manifest::Reuse) -> Self {
-        Self { reuse, waiting: Mutex::new(Vec::new()), swept: AtomicBool::new(false) }
+    pub(super) fn new(reuse: manifest::Reuse, budget: &Budget) -> Self {
+        Self { reuse, budget: budget.clone(), waiting: Mutex::default(), swept: AtomicBool::new(false) }
     }
 
     /// The instance that waited the shortest time: its memory is still in the caches.
     pub(super) fn take(&self) -> Option<Instance> {
-        self.lock().pop().map(|(_, instance)| instance)
+        let Waiting { number, instance, .. } = self.lock().pop()?;
+        self.budget.forget_idle(number);
+        Some(instance)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Instant, Instance)>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Drops what has waited longer than it may, and says whether anything still waits.
     fn sweep(&self) -> bool {
         let mut waiting = self.lock();
-        let late = waiting.partition_point(|(since, _)| since.elapsed() >= self.reuse.idle);
+        let late = waiting.partition_point(|waiting| waiting.since.elapsed() >= self.reuse.idle);
         let dropped: Vec<_> = waiting.drain(..late).collect();
         let remain = !waiting.is_empty();
         drop(waiting);
-        drop(dropped);
+        dropped.iter().for_each(|waiting| self.budget.forget_idle(waiting.number));
         remain
+    }
+}
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        self.lock().iter().for_each(|waiting| self.budget.forget_idle(waiting.number));
+    }
+}
+
+impl Keeper for Inner {
+    fn let_go(&self, number: u64) {
+        let Reuse::Spare(spare) = &self.reuse else { return };
+        let mut waiting = spare.lock();
+        let place = waiting.iter().position(|waiting| waiting.number == number);
+        let dropped = place.map(|place| waiting.remove(place));
+        drop(waiting);
+        drop(dropped);
     }
 }
 
@@ -67,10 +96,15 @@ impl Inner {
         instance.served += 1;
         let Reuse::Spare(spare) = &self.reuse else { return };
         // Where memory is short, guests at work need it more than one that waits.
-        if instance.served >= spare.reuse.invocations.get() || self.engine.budget().is_short() {
+        if instance.served >= spare.reuse.invocations.get() || spare.budget.is_short() {
             return;
         }
-        spare.lock().push((Instant::now(), instance));
+        let mut waiting = spare.lock();
+        let keeper: Weak<Self> = Arc::downgrade(self);
+        // Noted under the lock, so that whoever lets go of it finds it.
+        let number = spare.budget.note_idle(keeper);
+        waiting.push(Waiting { since: Instant::now(), number, instance });
+        drop(waiting);
         if !spare.swept.swap(true, SeqCst) {
             tokio::spawn(sweep(Arc::downgrade(self), spare.reuse.idle));
         }
@@ -78,7 +112,7 @@ impl Inner {
 }
 
 /// Looks after the spare instances of a function for as long as there are any.
-async fn sweep(function: std::sync::Weak<Inner>, idle: std::time::Duration) {
+async fn sweep(function: Weak<Inner>, idle: std::time::Duration) {
     loop {
         tokio::time::sleep(idle).await;
         let Some(function) = function.upgrade() else { return };

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
-use super::Provider;
+use super::{Inner, Provider};
 use crate::current::Current;
 use crate::host::{Host, Stdio};
 use crate::invocation::Invocation;
@@ -84,16 +84,24 @@ impl Part {
     /// Its instance, made now if this is the first call.
     pub(super) async fn start(&mut self, calling: &Arc<Current>) -> wasmtime::Result<&mut Live> {
         if self.live.is_none() {
-            let provider = &self.provider.inner;
-            let mut host = Host::new(&provider.engine, &provider.authority, &self.current, Stdio::Log, &[])?;
-            host.tree = Tree::Part(Weak::clone(&self.parts));
-            let mut store = host.into_store(&provider.engine)?;
-            let started = provider.component.instantiate_async(&mut store);
-            let started = elsewhere(calling, &self.current, &self.invocation, started).await;
-            let instance = started.map_err(|error| store.data().not_begun(error))?;
-            self.live = Some(Live { store, instance });
+            self.live = Some(self.instantiate(calling).await?);
         }
         self.live()
+    }
+
+    async fn instantiate(&mut self, calling: &Arc<Current>) -> wasmtime::Result<Live> {
+        let Inner { engine, authority, component, .. } = &*self.provider.inner;
+        loop {
+            let mut host = Host::new(engine, authority, &self.current, Stdio::Log, &[])?;
+            host.tree = Tree::Part(Weak::clone(&self.parts));
+            let mut store = host.into_store(engine)?;
+            let started = component.instantiate_async(&mut store);
+            let started = elsewhere(calling, &self.current, &self.invocation, started).await;
+            if !engine.has_made_place(&started) {
+                let instance = started.map_err(|error| store.data().not_begun(error))?;
+                return Ok(Live { store, instance });
+            }
+        }
     }
 
     pub(super) fn live(&mut self) -> wasmtime::Result<&mut Live> {

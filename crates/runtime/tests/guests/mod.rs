@@ -3,12 +3,14 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails the test that called it")]
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use coracle_package::grant::Grants;
 use coracle_package::limit::Limits;
+use coracle_package::manifest::Reuse;
 use coracle_runtime::compile::{self, Compiler};
 use coracle_runtime::http::{Call, Function};
 use coracle_runtime::{Authority, Engine, EngineOptions, GuestLog, Observer, Record, Resolution};
@@ -26,6 +28,17 @@ pub fn probe(engine: &Engine, limits: Limits) -> Function {
 
 /// A component that was granted nothing.
 pub fn function(engine: &Engine, component: &[u8], limits: Limits) -> Function {
+    made(engine, component, limits, None)
+}
+
+/// The probe, whose instances are used again.
+pub fn reused_probe(engine: &Engine) -> Function {
+    let reuse = Reuse { invocations: NonZeroU32::MAX, concurrent: NonZeroU32::MIN, idle: Duration::from_secs(60) };
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples/probe-rust/probe-rust.wasm");
+    made(engine, &std::fs::read(path).unwrap(), Limits::http(), Some(reuse))
+}
+
+fn made(engine: &Engine, component: &[u8], limits: Limits, reuse: Option<Reuse>) -> Function {
     let code = compile::load(engine, None, component, &()).unwrap();
     let resolution = Resolution {
         directory: std::path::Path::new("."),
@@ -35,7 +48,7 @@ pub fn function(engine: &Engine, component: &[u8], limits: Limits) -> Function {
         roots: &[],
     };
     let authority = Authority::resolve(&Grants::default(), limits, &resolution).unwrap();
-    Function::new(engine, &code, Arc::new(authority), None).unwrap()
+    Function::new(engine, &code, Arc::new(authority), reuse).unwrap()
 }
 
 #[derive(Clone, Default)]
@@ -50,6 +63,16 @@ impl Observer for Kept {
 /// Asks for `path` and returns how that ended.
 pub async fn ask(function: &Function, path: &str, logs: Option<Arc<dyn GuestLog>>) -> Record {
     ask_until(std::future::pending(), function, path, logs).await
+}
+
+/// Asks for `path` and returns the text of the answer.
+pub async fn text(function: &Function, path: &str) -> String {
+    let body = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
+    let request = http::Request::builder().uri(path).header("host", "localhost").body(body).unwrap();
+    let observer = Box::new(Kept::default());
+    let call = Call { scheme: http::uri::Scheme::HTTP, traceparent: None, logs: None, observer };
+    let response = function.call(request, call).await.unwrap();
+    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().into()).unwrap()
 }
 
 /// Asks for `path`, leaves when `left` completes, and returns how that ended.
