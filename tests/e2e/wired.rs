@@ -32,6 +32,26 @@ async fn each_edge_is_told_with_its_cost_and_its_span() {
 }
 
 #[tokio::test]
+async fn what_providers_use_is_in_the_access_line_and_in_the_metrics() {
+    let app = app("");
+    let server = Server::start([app.path()]);
+    let answer = client::get(server.address, ORDER).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let access = server.access(answer.header("x-request-id"));
+    let providers = access["providers"].as_str().unwrap_or_else(|| panic!("{access}"));
+    let names: Vec<&str> = providers.split(", ").filter_map(|it| it.split(' ').next()).collect();
+    assert_eq!(names, ["validation", "pricing", "rendering"], "{access}");
+    assert!(providers.contains(" cpu_us=") && providers.contains(" peak_memory="), "{access}");
+    assert!(access["providers_cpu_us"].as_u64().is_some_and(|it| it > 0), "{access}");
+    let metrics = client::get(server.admin, "/metrics").await;
+    for name in ["front", "validation", "pricing", "rendering"] {
+        let sample = format!("coracle_invocation_cpu_seconds_total{{component=\"{name}\"}} ");
+        let seconds = metrics.text().lines().find_map(|line| line.strip_prefix(&sample));
+        assert!(seconds.is_some_and(|it| it.parse::<f64>().is_ok_and(|it| it > 0.0)), "{name}: {}", metrics.text());
+    }
+}
+
+#[tokio::test]
 async fn a_provider_that_may_not_have_its_memory_fails_the_call_and_is_named() {
     let app = app("limits = { memory = \"1 KiB\" }");
     let server = Server::start([app.path()]);

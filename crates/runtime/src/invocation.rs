@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use coracle_capability::net;
@@ -39,6 +39,21 @@ pub struct Record {
     pub refusals: Vec<Refusal>,
     /// Log lines that were dropped because the guest wrote too many.
     pub dropped_log_lines: u64,
+    /// The components that worked for it and stay apart, each with what it used of its own.
+    pub providers: Vec<ProviderRecord>,
+}
+
+/// What a component used that worked for an invocation of another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderRecord {
+    /// Its name in the app.
+    pub name: Arc<str>,
+    /// CPU time used by it and by the host on its behalf.
+    pub cpu: Duration,
+    /// The most memory held at one time, in bytes.
+    pub peak_memory: u64,
+    /// Log lines that were dropped because it wrote too many.
+    pub dropped_log_lines: u64,
 }
 
 /// Something that the guest asked for and was refused.
@@ -70,6 +85,8 @@ pub(crate) struct Invocation {
     log_lines_left: AtomicU32,
     log_lines_dropped: AtomicU64,
     panicked: AtomicBool,
+    /// Of the components that work for this one, by name, in the order in which they were first called.
+    parts: Mutex<Vec<(Arc<str>, Arc<Self>)>>,
     /// W3C trace context to pass on with outbound requests, if there is one.
     pub(crate) traceparent: Option<String>,
 }
@@ -83,14 +100,35 @@ impl Invocation {
             log_lines_left: AtomicU32::new(limits.log_lines),
             log_lines_dropped: AtomicU64::new(0),
             panicked: AtomicBool::new(false),
+            parts: Mutex::default(),
             traceparent,
         }
     }
 
     /// Of a component that works for this invocation, at its own cost and within its own limits.
-    pub(crate) fn of_part(&self, name: &str, limits: &Limits) -> Self {
+    pub(crate) fn of_part(&self, name: &Arc<str>, limits: &Limits) -> Arc<Self> {
         let logs = self.logs.as_ref().map(|logs| logs.of_part(name).unwrap_or_else(|| Arc::clone(logs)));
-        Self::new(limits, logs, self.traceparent.as_deref().map(child))
+        let part = Arc::new(Self::new(limits, logs, self.traceparent.as_deref().map(child)));
+        self.parts().push((Arc::clone(name), Arc::clone(&part)));
+        part
+    }
+
+    fn parts(&self) -> MutexGuard<'_, Vec<(Arc<str>, Arc<Self>)>> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Every component that worked for this invocation, also by way of others.
+    fn providers(&self) -> Vec<ProviderRecord> {
+        let of = |(name, part): &(Arc<str>, Arc<Self>)| {
+            let own = ProviderRecord {
+                name: Arc::clone(name),
+                cpu: part.meter.cpu(),
+                peak_memory: part.meter.memory_peak(),
+                dropped_log_lines: part.log_lines_dropped.load(Relaxed),
+            };
+            std::iter::once(own).chain(part.providers()).collect::<Vec<_>>()
+        };
+        self.parts().iter().flat_map(of).collect()
     }
 
     /// Notes a refusal, once each.
@@ -131,6 +169,7 @@ impl Invocation {
             detail,
             refusals: self.refusals(),
             dropped_log_lines: self.log_lines_dropped.load(Relaxed),
+            providers: self.providers(),
         }
     }
 }

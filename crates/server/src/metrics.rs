@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 
 use coracle_daemon::metrics::{Collector, Counter, EncodeLabelSet, Family, Gauge, Histogram, Metrics as Registry};
 use coracle_daemon::metrics::{DescriptorEncoder, Unit, write_gauge};
-use coracle_runtime::{Budget, Outcome, Record};
+use coracle_runtime::{Budget, Outcome, ProviderRecord, Record};
 use http::StatusCode;
 
 /// The metrics of a server. Clones are the same.
@@ -83,6 +83,16 @@ impl Metrics {
         self.requests[class].inc();
     }
 
+    /// Counts what a component used that worked for an invocation of another one.
+    pub(crate) fn provided(&self, provider: &ProviderRecord) {
+        let labels = ComponentLabels { component: provider.name.to_string() };
+        self.cpu.get_or_create_owned(&labels).inc_by(provider.cpu.as_secs_f64());
+        raise(&self.peak_memory.get_or_create_owned(&labels), provider.peak_memory);
+        if provider.dropped_log_lines > 0 {
+            self.dropped_lines.get_or_create_owned(&labels).inc_by(provider.dropped_log_lines);
+        }
+    }
+
     /// The metrics of one component, looked up once so that a request need not.
     pub(crate) fn component(&self, name: &str) -> ComponentMetrics {
         let labels = ComponentLabels { component: name.to_owned() };
@@ -120,13 +130,18 @@ impl ComponentMetrics {
         }
         self.duration.observe(record.wall.as_secs_f64());
         self.cpu.inc_by(record.cpu.as_secs_f64());
-        let peak = i64::try_from(record.peak_memory).unwrap_or(i64::MAX);
-        if peak > self.peak_memory.get() {
-            self.peak_memory.set(peak);
-        }
+        raise(&self.peak_memory, record.peak_memory);
         if record.dropped_log_lines > 0 {
             self.dropped_lines.inc_by(record.dropped_log_lines);
         }
+    }
+}
+
+/// Has `gauge` show the most that there was.
+fn raise(gauge: &Gauge, to: u64) {
+    let to = i64::try_from(to).unwrap_or(i64::MAX);
+    if to > gauge.get() {
+        gauge.set(to);
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use coracle_runtime::{GuestLog, LogLevel, LogStream, Observer, Outcome, Record};
+use coracle_runtime::{GuestLog, LogLevel, LogStream, Observer, Outcome, ProviderRecord, Record};
 use http::StatusCode;
 
 use crate::admit::Permit;
@@ -103,6 +103,7 @@ impl Line {
         let wall = record.map_or_else(|| identity.began.elapsed(), |record| record.wall);
         let refused =
             record.filter(|record| !record.refusals.is_empty()).map(|record| format!("{:?}", record.refusals));
+        let providers = record.map_or(&[][..], |record| &record.providers);
         self.metrics.request(answer.status);
         tracing::info!(
             target: "coracle::access",
@@ -119,10 +120,26 @@ impl Line {
             cpu_us = record.map(|record| micros(record.cpu)),
             peak_memory = record.map(|record| record.peak_memory),
             dropped_log_lines = record.map(|record| record.dropped_log_lines).filter(|lines| *lines > 0),
+            providers = (!providers.is_empty()).then(|| used(providers)),
+            providers_cpu_us =
+                (!providers.is_empty()).then(|| micros(providers.iter().map(|provider| provider.cpu).sum())),
             refused,
             detail = record.and_then(|record| record.detail.as_deref()),
         );
     }
+}
+
+/// What each provider used, in one field: events have no lists.
+fn used(providers: &[ProviderRecord]) -> String {
+    let one = |provider: &ProviderRecord| {
+        let ProviderRecord { name, cpu, peak_memory, dropped_log_lines } = provider;
+        let dropped = match dropped_log_lines {
+            0 => String::new(),
+            lines => format!(" dropped_log_lines={lines}"),
+        };
+        format!("{name} cpu_us={} peak_memory={peak_memory}{dropped}", micros(*cpu))
+    };
+    providers.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn micros(duration: std::time::Duration) -> u64 {
@@ -138,6 +155,7 @@ struct Invocation {
 impl Observer for Invocation {
     fn ended(self: Box<Self>, record: Record) {
         self.component.metrics.ended(&record);
+        record.providers.iter().for_each(|provider| self.line.metrics.provided(provider));
         self.line.change(|state| {
             state.record = Some(record);
             self.line.write_when_known(state);

@@ -61,7 +61,7 @@ impl Tree {
         if let Some((_, cell)) = all.iter().find(|(other, _)| Arc::ptr_eq(&other.inner, &provider.inner)) {
             return Ok(Arc::clone(cell));
         }
-        let invocation = Arc::new(caller.of_part(&provider.inner.name, &provider.inner.authority.limits));
+        let invocation = caller.of_part(&provider.inner.name, &provider.inner.authority.limits);
         let part = Part {
             provider: provider.clone(),
             parts: Arc::downgrade(&parts),
