@@ -66,7 +66,7 @@ impl Builder {
     /// # Errors
     /// Everything that is wrong, at once; except that a manifest which cannot be read is all there is to say.
     pub(crate) async fn build(&self) -> Result<App, Vec<Problem>> {
-        let manifest = self.manifest()?;
+        let manifest = self.manifest().await?;
         let mut problems = Vec::new();
         let values = Values {
             variables: self.variables(&manifest, &mut problems),
@@ -106,18 +106,14 @@ impl Builder {
         Ok(App { name: manifest.app.name.clone(), router, files: sources.chain(own).collect() })
     }
 
-    fn manifest(&self) -> Result<Manifest, Vec<Problem>> {
+    async fn manifest(&self) -> Result<Manifest, Vec<Problem>> {
         match &self.config.source {
-            Source::File(file) => Manifest::load(file).map_err(|faults| {
-                let file = faults.file.display().to_string();
-                let problem = |fault: manifest::Fault| Problem {
-                    what: fault.message,
-                    place: Some(format!("{file}:{}:{}", fault.line, fault.column)),
-                    details: fault.details,
-                    hint: fault.hint,
-                };
-                faults.faults.into_iter().map(problem).collect()
-            }),
+            // With the interfaces of all components that are wired: not on a thread that serves.
+            Source::File(file) => {
+                let file = file.clone();
+                let loaded = tokio::task::spawn_blocking(move || load(&file)).await;
+                loaded.unwrap_or_else(|_| Err(vec![Problem::new("reading the manifest broke off")]))
+            }
             Source::Manifest(manifest) => Ok(Manifest::clone(manifest)),
             Source::Component { file, grants, limits } => {
                 let name = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or(UNNAMED).to_owned();
@@ -211,7 +207,7 @@ impl Builder {
         values: &Values,
         providers: &Providers,
     ) -> Result<Component, Vec<Problem>> {
-        let imports = providers.imports(manifest, name, component);
+        let imports = providers.imports(manifest, name, component).await;
         let (imports, (authority, code)) = both(imports, self.load(manifest, name, component, values).await)?;
         let function = match imports.as_slice() {
             [] => Function::new(&self.engine, &code, Arc::new(authority), component.reuse),
@@ -227,6 +223,19 @@ impl Builder {
             limits,
         })
     }
+}
+
+fn load(file: &Path) -> Result<Manifest, Vec<Problem>> {
+    Manifest::load(file).map_err(|faults| {
+        let file = faults.file.display().to_string();
+        let problem = |fault: manifest::Fault| Problem {
+            what: fault.message,
+            place: Some(format!("{file}:{}:{}", fault.line, fault.column)),
+            details: fault.details,
+            hint: fault.hint,
+        };
+        faults.faults.into_iter().map(problem).collect()
+    })
 }
 
 fn not_linked(error: &LinkError, place: &str) -> Problem {

@@ -42,7 +42,7 @@ impl Builder {
         values: &Values,
         providers: &Providers,
     ) -> Result<Provider, Vec<Problem>> {
-        let imports = providers.imports(manifest, name, component);
+        let imports = providers.imports(manifest, name, component).await;
         let (imports, (authority, code)) = both(imports, self.load(manifest, name, component, values).await)?;
         Provider::new(&self.engine, name, &code, Arc::new(authority), &imports)
             .map_err(|error| vec![not_wired(&error, Problem::of(&error).at(format!("component `{name}`")))])
@@ -51,7 +51,7 @@ impl Builder {
 
 impl Providers {
     /// What a component imports from others. Nothing where it is fused with them.
-    pub(crate) fn imports(
+    pub(crate) async fn imports(
         &self,
         manifest: &Manifest,
         name: &str,
@@ -60,11 +60,7 @@ impl Providers {
         if component.fuse || component.imports.is_empty() {
             return Ok(Vec::new());
         }
-        let links = compose::links(manifest, name).map_err(|error| {
-            let hint = error.hint().map(str::to_owned);
-            let place = format!("component `{name}`");
-            vec![Problem { hint, details: error.details().to_vec(), ..Problem::new(&error).at(place) }]
-        })?;
+        let links = links(manifest, name).await.map_err(|problem| vec![problem])?;
         let import = |link: compose::Link| {
             // One that is missing has its own problem.
             let provider = self.0.get(&link.provider).ok_or_else(Vec::new)?.clone();
@@ -72,6 +68,19 @@ impl Providers {
         };
         links.into_iter().map(import).collect()
     }
+}
+
+/// The components' files are read for it, and may be large: not on a thread that serves.
+async fn links(manifest: &Manifest, name: &str) -> Result<Vec<compose::Link>, Problem> {
+    let (manifest, name) = (manifest.clone(), name.to_owned());
+    let read = tokio::task::spawn_blocking(move || {
+        compose::links(&manifest, &name).map_err(|error| {
+            let hint = error.hint().map(str::to_owned);
+            let place = format!("component `{name}`");
+            Problem { hint, details: error.details().to_vec(), ..Problem::new(&error).at(place) }
+        })
+    });
+    read.await.unwrap_or_else(|_| Err(Problem::new("reading the components' interfaces broke off")))
 }
 
 /// The components that are called by others across the host, each behind those that it calls.
