@@ -163,8 +163,8 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         key: "host-memory",
-        reason: "What the host keeps for one instance: header fields, requests, what is written to streams and not read. \
-                 More ends the guest as out of memory.",
+        reason: "What the host keeps for one instance: header fields, requests, what is written to streams and not read, what is on \
+                 its way to and from other components. More ends the guest as out of memory.",
         slot: Slot::Size(|limits| &mut limits.host_memory),
     },
     Key {
@@ -209,7 +209,8 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         key: "call-bytes",
-        reason: "What one call of the guest may hand to the host at once; larger data goes through streams.",
+        reason: "What one call of the guest may hand to the host, or to another component, at once; larger data goes through streams. \
+                 As it is held there: text as it is, and 40 bytes for each element of a list.",
         slot: Slot::Size(|limits| &mut limits.call_bytes),
     },
     Key {

@@ -18,6 +18,15 @@ const ELEMENT_BYTES: u64 = 8;
 #[error("the memory of all guests together is used up")]
 pub(crate) struct NoRoom;
 
+/// Why the host does not keep more for a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// Its own limit, in bytes.
+    Limit(u64),
+    /// What all guests together may hold.
+    Budget,
+}
+
 /// Bounds what one store holds. Growth past a limit fails in the guest, as the core specification has it (`memory.grow`
 /// returns -1); the meter notes it, so that a guest that dies of it is told apart from other traps.
 ///
@@ -32,8 +41,10 @@ pub(crate) struct Limiter {
     memory: u64,
     /// Elements of all tables of the store.
     elements: u64,
-    /// Bytes that the host keeps for the guest, beyond what every instance is charged.
+    /// Bytes that the host keeps for the guest: behind its handles, counted now and then, and of calls to and from other
+    /// components. What every instance is charged covers some of the former.
     buffers: u64,
+    crossing: u64,
     /// What is charged to the budget of all guests.
     held: Held,
     /// Whether that budget has denied anything.
@@ -55,6 +66,7 @@ impl Limiter {
             memory: 0,
             elements: 0,
             buffers: 0,
+            crossing: 0,
             held,
             short: false,
         })
@@ -70,16 +82,37 @@ impl Limiter {
         self.short
     }
 
-    /// The host now keeps so many bytes for the guest.
+    /// The host now keeps so many bytes behind the guest's handles.
     pub(crate) fn keep(&mut self, bytes: u64) -> Result<(), Exhausted> {
-        let beyond = bytes.saturating_sub(INSTANCE_BYTES);
-        if beyond <= self.buffers {
-            self.held.give_back(self.buffers - beyond);
-        } else if bytes > self.buffer_limit || !self.take(beyond - self.buffers) {
+        let (beyond, before) = (bytes.saturating_sub(INSTANCE_BYTES), self.buffers.saturating_sub(INSTANCE_BYTES));
+        if beyond <= before {
+            self.held.give_back(before - beyond);
+        } else if bytes.saturating_add(self.crossing) > self.buffer_limit || !self.take(beyond - before) {
             return Err(Exhausted::Buffers);
         }
-        self.buffers = beyond;
+        self.buffers = bytes;
         Ok(())
+    }
+
+    /// The host now keeps `bytes` more of a call to or from another component, until [`Limiter::let_pass`].
+    pub(crate) fn hold(&mut self, bytes: u64) -> Result<(), Full> {
+        let total = self.crossing.saturating_add(bytes);
+        if self.buffers.saturating_add(total) > self.buffer_limit {
+            return Err(Full::Limit(self.buffer_limit));
+        }
+        if !self.take(bytes) {
+            return Err(Full::Budget);
+        }
+        self.crossing = total;
+        let held = self.memory.saturating_add(total);
+        self.current.each(|call| call.meter.note_memory(held));
+        Ok(())
+    }
+
+    /// `bytes` of such a call are kept no longer.
+    pub(crate) fn let_pass(&mut self, bytes: u64) {
+        self.crossing = self.crossing.saturating_sub(bytes);
+        self.held.give_back(bytes);
     }
 
     /// Whether the linear memories, heaps and tables may have `bytes` more.
@@ -209,12 +242,31 @@ mod tests {
         assert_eq!(budget.used(), INSTANCE_BYTES);
     }
 
+    #[test]
+    fn what_crosses_is_charged_and_bounded_with_what_the_host_keeps() {
+        let budget = Budget::new(Some(HTTP_HOST_MEMORY));
+        let (mut limiter, invocation) = limiter(u64::MAX, &budget);
+        limiter.keep(INSTANCE_BYTES).unwrap();
+        assert_eq!(limiter.hold(HTTP_HOST_MEMORY), Err(Full::Limit(HTTP_HOST_MEMORY)));
+        limiter.hold(1 << 20).unwrap();
+        assert_eq!(budget.used(), INSTANCE_BYTES + (1 << 20));
+        assert_eq!(invocation.meter.memory_peak(), 1 << 20);
+        assert_eq!(limiter.keep(HTTP_HOST_MEMORY), Err(Exhausted::Buffers), "both together");
+        limiter.let_pass(1 << 20);
+        assert_eq!(budget.used(), INSTANCE_BYTES);
+        let (mut other, _) = self::limiter(u64::MAX, &budget);
+        assert!(other.memory_growing(0, usize::try_from(HTTP_HOST_MEMORY - (1 << 20)).unwrap(), None).unwrap());
+        assert_eq!(limiter.hold(1 << 20), Err(Full::Budget));
+    }
+
     /// What a guest does with its memory, and its host.
     #[derive(Clone, Debug)]
     enum Step {
         Memory(usize, Option<usize>),
         Table(usize, Option<usize>),
         Keep(u64),
+        Hold(u64),
+        LetPass,
         /// Begins an instance, or ends the one there is.
         Turn,
     }
@@ -225,6 +277,8 @@ mod tests {
             (0_usize..100, maximum()).prop_map(|(pages, maximum)| Step::Memory(pages, maximum)),
             (0_usize..20_000, maximum()).prop_map(|(elements, maximum)| Step::Table(elements, maximum)),
             (0_u64..2 * HTTP_HOST_MEMORY).prop_map(Step::Keep),
+            (0_u64..2 * HTTP_HOST_MEMORY).prop_map(Step::Hold),
+            Just(Step::LetPass),
             Just(Step::Turn),
         ]
     }
@@ -261,11 +315,13 @@ mod tests {
                         }
                     }
                     (Step::Keep(bytes), Some((limiter, ..))) => _ = limiter.keep(bytes),
+                    (Step::Hold(bytes), Some((limiter, ..))) => _ = limiter.hold(bytes),
+                    (Step::LetPass, Some((limiter, ..))) => limiter.let_pass(limiter.crossing),
                     (_, None) => {}
                 }
                 let held = instances.iter().flatten().map(|(limiter, memory, elements)| {
                     assert_eq!(limiter.memory, *memory as u64 + *elements as u64 * ELEMENT_BYTES);
-                    INSTANCE_BYTES + limiter.memory + limiter.buffers
+                    INSTANCE_BYTES.max(limiter.buffers) + limiter.memory + limiter.crossing
                 });
                 prop_assert_eq!(budget.used(), held.sum::<u64>());
                 prop_assert!(budget.used() <= limit);

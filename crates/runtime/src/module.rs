@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use wasmtime::{Caller, ExternType, Linker, Module, Store};
+use wasmtime_wasi::WasiView;
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 
 use crate::authority::Authority;
@@ -48,8 +49,10 @@ impl Preview1 {
         let mut store = Store::new(engine.wasm(), Self { wasi, limiter, current });
         store.limiter(|state| &mut state.limiter);
         store.set_epoch_deadline(EPOCHS_PER_SLICE);
-        store.epoch_deadline_callback(|store| {
+        store.epoch_deadline_callback(|mut store| {
             store.data().current.check()?;
+            let Self { wasi, limiter, .. } = store.data_mut();
+            limiter.keep(host::held(wasi.ctx().table))?;
             Ok(go_on())
         });
         store.set_hostcall_fuel(usize::try_from(limits.call_bytes).unwrap_or(usize::MAX));

@@ -8,7 +8,7 @@ use crate::limiter::NoRoom;
 use crate::meter::{Exhausted, HostPanicked};
 use crate::outcome::{Outcome, TrapKind};
 use crate::stack::CallStack;
-use crate::wired::Failed;
+use crate::wired::{Failed, TooMuch};
 
 /// The outcome of an invocation that the engine ended with `error`.
 pub(crate) fn classify(error: &wasmtime::Error, invocation: &Invocation) -> Outcome {
@@ -26,6 +26,9 @@ pub(crate) fn classify(error: &wasmtime::Error, invocation: &Invocation) -> Outc
     // calls under way, may want more.
     if error.is::<NoRoom>() || error.is::<PoolConcurrencyLimitError>() {
         return Outcome::Overload;
+    }
+    if error.is::<TooMuch>() {
+        return Outcome::OutOfMemory;
     }
     if error.is::<HostPanicked>() {
         return Outcome::HostError;
@@ -57,12 +60,21 @@ fn kind(trap: Trap) -> TrapKind {
     }
 }
 
+/// How the engine begins to say that a call passes more than `call-bytes`: it has no type for that.
+const TOO_MUCH: &str = "too much data is being copied between the host and the guest";
+
+/// The same in the words of whoever runs the app.
+const TOO_MUCH_SAID: &str = "a call passes more to the host, or to another component, than `call-bytes` allows, where an element of \
+     a list takes some dozens of bytes and text one a byte; pass smaller pieces, a stream or a resource, raise the limit, or fuse \
+     the components";
+
 /// What the log says of `error`: its cause and the guest's own call stack, innermost first.
 ///
 /// The engine's own text would add the host's stack where `RUST_BACKTRACE` is set: nothing to do with the guest, and found at
 /// a cost of a hundred milliseconds.
 pub(crate) fn describe(error: &wasmtime::Error) -> String {
     let cause = error.root_cause().to_string();
+    let cause = if cause.starts_with(TOO_MUCH) { TOO_MUCH_SAID.to_owned() } else { cause };
     let calls = CallStack::of(error).map(|stack| stack.lines()).unwrap_or_default();
     std::iter::once(cause).chain(calls).collect::<Vec<_>>().join("\n")
 }

@@ -1,199 +1,16 @@
 //! Components that provide for each other and stay apart: their calls, resources, limits and failures.
 
-#![expect(clippy::unwrap_used, reason = "a helper of tests fails the test that called it")]
-
 mod guests;
+mod wiring;
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use coracle_package::grant::Grants;
 use coracle_package::limit::Limits;
-use coracle_runtime::compile::{self, Code};
+use coracle_runtime::compile::{self, Compiler};
 use coracle_runtime::http::{Function, LinkError};
 use coracle_runtime::wired::{Import, Provider, WireError};
-use coracle_runtime::{Authority, Engine, Outcome, Resolution, TrapKind};
-use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::Resolve;
-
-const WIT: &str = r#"
-package test:guests;
-
-world provider { export test:counter/api@1.0.0; }
-world between { import test:counter/api@1.0.0; export test:counter/lender@1.0.0; }
-world front {
-  import test:counter/api@1.0.0;
-  import test:counter/lender@1.0.0;
-  export wasi:http/incoming-handler@0.2.0;
-}
-world double { export test:counter/number@1.0.0; }
-world more { import test:counter/number@1.0.0; export test:counter/number@1.0.0; }
-world asking { import test:counter/number@1.0.0; export wasi:http/incoming-handler@0.2.0; }
-world streaming { import test:counter/streams@1.0.0; export wasi:http/incoming-handler@0.2.0; }
-world streams { export test:counter/streams@1.0.0; }
-
-package test:counter@1.0.0 {
-  interface api {
-    resource counter {
-      constructor(start: u32);
-      add: func(by: u32) -> u32;
-    }
-    finish: func(of: counter) -> u32;
-    live: func() -> u32;
-    misbehave: func(how: u32) -> u32;
-  }
-  interface lender {
-    use api.{counter};
-    add-two: func(to: borrow<counter>) -> u32;
-    end: func(of: counter) -> u32;
-    make: func(start: u32) -> counter;
-  }
-  interface number {
-    of: func(number: u32) -> u32;
-  }
-  interface streams {
-    read: func(bytes: stream<u8>);
-  }
-}
-
-package wasi:http@0.2.0 {
-  interface types { resource incoming-request; resource response-outparam; }
-  interface incoming-handler {
-    use types.{incoming-request, response-outparam};
-    handle: func(request: incoming-request, response-out: response-outparam);
-  }
-}
-"#;
-
-/// Counters, each a number in memory; `live` says how many there are.
-const PROVIDER: &str = r#"
-(module
-  (import "[export]test:counter/api@1.0.0" "[resource-new]counter" (func $new (param i32) (result i32)))
-  (import "[export]test:counter/api@1.0.0" "[resource-rep]counter" (func $rep (param i32) (result i32)))
-  (import "[export]test:counter/api@1.0.0" "[resource-drop]counter" (func $drop (param i32)))
-  (memory (export "memory") 1)
-  (global $next (mut i32) (i32.const 8))
-  (global $live (mut i32) (i32.const 0))
-  (func (export "test:counter/api@1.0.0#[constructor]counter") (param $start i32) (result i32)
-    (global.set $next (i32.add (global.get $next) (i32.const 4)))
-    (global.set $live (i32.add (global.get $live) (i32.const 1)))
-    (i32.store (global.get $next) (local.get $start))
-    (call $new (global.get $next)))
-  (func (export "test:counter/api@1.0.0#[method]counter.add") (param $self i32) (param $by i32) (result i32)
-    (i32.store (local.get $self) (i32.add (i32.load (local.get $self)) (local.get $by)))
-    (i32.load (local.get $self)))
-  (func (export "test:counter/api@1.0.0#finish") (param $of i32) (result i32)
-    (local $value i32)
-    (local.set $value (i32.load (call $rep (local.get $of))))
-    (call $drop (local.get $of))
-    (local.get $value))
-  (func (export "test:counter/api@1.0.0#[dtor]counter") (param i32)
-    (global.set $live (i32.sub (global.get $live) (i32.const 1))))
-  (func (export "test:counter/api@1.0.0#live") (result i32) (global.get $live))
-  (func (export "test:counter/api@1.0.0#misbehave") (param $how i32) (result i32)
-    (if (i32.eqz (local.get $how)) (then unreachable))
-    (if (i32.eq (local.get $how) (i32.const 1)) (then (loop $forever (br $forever))))
-    (memory.grow (i32.const 100))))
-"#;
-
-/// Is lent counters that are another component's, takes them, and makes them.
-const BETWEEN: &str = r#"
-(module
-  (import "test:counter/api@1.0.0" "[method]counter.add" (func $add (param i32 i32) (result i32)))
-  (import "test:counter/api@1.0.0" "[constructor]counter" (func $make (param i32) (result i32)))
-  (import "test:counter/api@1.0.0" "[resource-drop]counter" (func $drop (param i32)))
-  (memory (export "memory") 1)
-  (func (export "test:counter/lender@1.0.0#add-two") (param $to i32) (result i32)
-    (local $sum i32)
-    (local.set $sum (call $add (local.get $to) (i32.const 2)))
-    (call $drop (local.get $to))
-    (local.get $sum))
-  (func (export "test:counter/lender@1.0.0#end") (param $of i32) (result i32)
-    (local $sum i32)
-    (local.set $sum (call $add (local.get $of) (i32.const 0)))
-    (call $drop (local.get $of))
-    (local.get $sum))
-  (func (export "test:counter/lender@1.0.0#make") (param $start i32) (result i32) (call $make (local.get $start))))
-"#;
-
-/// A front that does `work` for a request and never answers: what it finds wrong is a trap.
-fn front(work: &str) -> String {
-    format!(
-        r#"
-(module
-  (import "test:counter/api@1.0.0" "[constructor]counter" (func $make (param i32) (result i32)))
-  (import "test:counter/api@1.0.0" "[method]counter.add" (func $add (param i32 i32) (result i32)))
-  (import "test:counter/api@1.0.0" "[resource-drop]counter" (func $drop (param i32)))
-  (import "test:counter/api@1.0.0" "finish" (func $finish (param i32) (result i32)))
-  (import "test:counter/api@1.0.0" "live" (func $live (result i32)))
-  (import "test:counter/api@1.0.0" "misbehave" (func $misbehave (param i32) (result i32)))
-  (import "test:counter/lender@1.0.0" "add-two" (func $add-two (param i32) (result i32)))
-  (import "test:counter/lender@1.0.0" "end" (func $end (param i32) (result i32)))
-  (import "test:counter/lender@1.0.0" "make" (func $make-there (param i32) (result i32)))
-  (memory (export "memory") 1)
-  (func $is (param i32 i32) (if (i32.ne (local.get 0) (local.get 1)) (then unreachable)))
-  (func (export "wasi:http/incoming-handler@0.2.0#handle") (param i32 i32) (local $c i32)
-    {work}))
-"#
-    )
-}
-
-fn component(world: &str, module: &str) -> Vec<u8> {
-    let mut resolve = Resolve::default();
-    let package = resolve.push_str("test.wit", WIT).unwrap();
-    let world = resolve.select_world(&[package], Some(world)).unwrap();
-    let mut module = wat::parse_str(module).unwrap();
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()
-}
-
-fn code(engine: &Engine, world: &str, module: &str) -> Code {
-    compile::load(engine, None, &component(world, module), &()).unwrap()
-}
-
-fn authority(limits: Limits) -> Arc<Authority> {
-    let (variables, secrets) = (BTreeMap::new(), BTreeMap::new());
-    let resolution = Resolution {
-        directory: Path::new("."),
-        variables: &variables,
-        secrets: &secrets,
-        environment: &|_| None,
-        roots: &[],
-    };
-    Arc::new(Authority::resolve(&Grants::default(), limits, &resolution).unwrap())
-}
-
-fn import(interface: &str, provider: &Provider) -> Import {
-    Import { import: interface.to_owned(), provider: provider.clone(), export: interface.to_owned() }
-}
-
-/// What comes of a front that does `work`, with these limits of the component that counts.
-async fn outcome_of(work: &str, limits: Limits) -> coracle_runtime::Record {
-    let engine = guests::engine(None);
-    let record = guests::ask(&function(&engine, work, limits), "/", None).await;
-    assert_eq!(engine.budget().used(), 0, "nothing stays charged: {record:?}");
-    record
-}
-
-/// The front that does `work`, wired to its providers; `limits` are those of the one that counts.
-fn function(engine: &Engine, work: &str, limits: Limits) -> Function {
-    let counter = code(engine, "provider", PROVIDER);
-    let counter = Provider::new(engine, "counter", &counter, authority(limits), &[]).unwrap();
-    let counts = import("test:counter/api@1.0.0", &counter);
-    let between = code(engine, "between", BETWEEN);
-    let between =
-        Provider::new(engine, "lender", &between, authority(Limits::http()), std::slice::from_ref(&counts)).unwrap();
-    let imports = [counts, import("test:counter/lender@1.0.0", &between)];
-    let front = code(engine, "front", &front(work));
-    Function::wired(engine, "front", &front, authority(Limits::http()), &imports).unwrap()
-}
-
-/// The front came to its end, and found nothing wrong.
-fn assert_went_well(record: &coracle_runtime::Record) {
-    assert_eq!(record.outcome, Outcome::InvalidResponse, "{record:?}");
-}
+use coracle_runtime::{Engine, EngineOptions, Outcome, TrapKind};
+use wiring::{PROVIDER, assert_went_well, authority, code, function, import, outcome_of, wired, with_bytes};
 
 #[tokio::test]
 async fn resources_of_another_component_are_made_used_and_dropped() {
@@ -251,6 +68,9 @@ async fn a_provider_has_its_own_limit_of_cpu_time_and_is_charged_for_it() {
     let record = outcome_of("(drop (call $misbehave (i32.const 1)))", limits).await;
     assert_eq!(record.outcome, Outcome::CpuDeadline, "{record:?}");
     assert!(record.wall >= limit && record.cpu < limit / 2, "the front did next to nothing: {record:?}");
+    let [counter] = record.providers.as_slice() else { panic!("{record:?}") };
+    assert_eq!(&*counter.name, "counter");
+    assert!(counter.cpu >= limit && counter.peak_memory >= 65_536, "{counter:?}");
 }
 
 #[tokio::test]
@@ -317,4 +137,137 @@ fn streams_cannot_cross_and_that_is_said_before_anything_runs() {
     let imports = [import("test:counter/streams@1.0.0", &provider)];
     let error = Function::wired(&engine, "front", &front, authority(Limits::http()), &imports).err().unwrap();
     assert!(matches!(error, LinkError::Wire(WireError::Value { what: "a stream", .. })), "{error}");
+}
+
+#[tokio::test]
+async fn every_provider_that_ran_is_in_the_record_once() {
+    let work = "(local.set $c (call $make-there (i32.const 3))) (drop (call $end (local.get $c)))";
+    let record = outcome_of(work, Limits::http()).await;
+    let names: Vec<&str> = record.providers.iter().map(|provider| &*provider.name).collect();
+    assert_eq!(names, ["lender", "counter"], "the one was called first and called the other: {record:?}");
+    assert!(outcome_of("", Limits::http()).await.providers.is_empty(), "nobody was called");
+}
+
+#[tokio::test]
+async fn a_provider_that_cannot_start_ends_the_call() {
+    let engine = guests::engine(None);
+    let provider = PROVIDER.replacen("(memory", "(func $begin unreachable) (start $begin) (memory", 1);
+    let record = guests::ask(&wired(&engine, "(drop (call $live))", Limits::http(), &provider), "/", None).await;
+    assert_eq!(record.outcome, Outcome::Trap(TrapKind::Unreachable), "{record:?}");
+    let detail = record.detail.unwrap();
+    assert!(detail.starts_with("`counter` failed (trap-unreachable) when `front` called"), "{detail}");
+    assert_eq!(engine.budget().used(), 0);
+}
+
+#[tokio::test]
+async fn a_trap_in_the_destructor_of_a_resource_names_it() {
+    let engine = guests::engine(None);
+    let provider = PROVIDER.replacen("[dtor]counter\") (param i32)", "[dtor]counter\") (param i32) unreachable", 1);
+    let work = "(call $drop (call $make (i32.const 1)))";
+    let record = guests::ask(&wired(&engine, work, Limits::http(), &provider), "/", None).await;
+    assert_eq!(record.outcome, Outcome::Trap(TrapKind::Unreachable), "{record:?}");
+    let detail = record.detail.unwrap();
+    let said =
+        "`counter` failed (trap-unreachable) when `front` called the destructor of test:counter/api@1.0.0.counter: ";
+    assert!(detail.starts_with(said), "{detail}");
+    assert_eq!(engine.budget().used(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_client_leaves_a_provider_at_work_ends_too() {
+    let engine = guests::engine(None);
+    let function = function(&engine, "(drop (call $misbehave (i32.const 1)))", Limits::http());
+    let left = tokio::time::sleep(Duration::from_millis(300));
+    let record = guests::ask_until(left, &function, "/", None).await;
+    assert_eq!(record.outcome, Outcome::Cancelled, "{record:?}");
+    assert!(record.providers.iter().any(|it| !it.cpu.is_zero()), "the provider was at work: {record:?}");
+    assert_eq!(engine.budget().used(), 0, "both instances are gone");
+}
+
+#[tokio::test]
+async fn what_crosses_is_charged_to_both_while_it_is_held() {
+    let engine = guests::engine(None);
+    let take = "(call $is (call $take (i32.const 0) (i32.const 500000)) (i32.const 500000))";
+    let record = guests::ask(&with_bytes(&engine, take, Limits::http()), "/", None).await;
+    assert_went_well(&record);
+    let memory = 200 * 65_536;
+    // As values a byte takes many times its size.
+    assert!(record.peak_memory >= memory + 10 * 500_000, "{record:?}");
+    assert!(record.providers[0].peak_memory >= 10 * 500_000, "{record:?}");
+    assert_eq!(engine.budget().used(), 0, "and given back");
+    // What was given back is there for the next call.
+    let often = format!(
+        "(local $n i32) (loop {take} (local.set $n (i32.add (local.get $n) (i32.const 1)))
+        (br_if 0 (i32.lt_u (local.get $n) (i32.const 20))))"
+    );
+    assert_went_well(&guests::ask(&with_bytes(&engine, &often, Limits::http()), "/", None).await);
+}
+
+#[tokio::test]
+async fn more_than_the_host_may_keep_does_not_cross_and_the_edge_is_named() {
+    let engine = guests::engine(None);
+    let limits = || Limits { host_memory: 4 << 20, ..Limits::http() };
+    for (work, function, what) in [
+        ("(drop (call $take (i32.const 0) (i32.const 500000)))", "take", "arguments"),
+        ("(call $make (i32.const 500000) (i32.const 0))", "make", "results"),
+    ] {
+        let record = guests::ask(&with_bytes(&engine, work, limits()), "/", None).await;
+        assert_eq!(record.outcome, Outcome::OutOfMemory, "{record:?}");
+        let detail = record.detail.unwrap();
+        let said = format!(
+            "`bytes` failed (out-of-memory) when `front` called test:counter/bytes@1.0.0.{function}: the {what} take "
+        );
+        assert!(detail.starts_with(&said), "{detail}");
+        assert!(detail.contains("`host-memory` of `front` allows 4.0 MiB in all; pass smaller pieces"), "{detail}");
+        assert_eq!(engine.budget().used(), 0);
+    }
+    // The engine refuses to read what is more than one call may pass, and the provider is never called.
+    let work = "(drop (call $take (i32.const 0) (i32.const 2000000)))";
+    let record = guests::ask(&with_bytes(&engine, work, Limits::http()), "/", None).await;
+    assert!(record.detail.as_ref().is_some_and(|it| it.contains("than `call-bytes` allows")), "{record:?}");
+}
+
+#[tokio::test]
+async fn what_crosses_is_part_of_what_all_guests_hold() {
+    let engine = guests::engine(Some(20 << 20));
+    let work = "(drop (call $take (i32.const 0) (i32.const 500000)))";
+    let record = guests::ask(&with_bytes(&engine, work, Limits::http()), "/", None).await;
+    assert_eq!(record.outcome, Outcome::Overload, "{record:?}");
+    assert_eq!(engine.budget().used(), 0);
+}
+
+#[tokio::test]
+async fn where_the_pool_has_no_place_for_a_provider_the_outcome_is_overload() {
+    // As after a reload: the pool was made for a wiring that was less deep.
+    let engine = Engine::new(EngineOptions::server(1), Compiler::InProcess).unwrap();
+    let record = guests::ask(&function(&engine, "(drop (call $live))", Limits::http()), "/", None).await;
+    assert_eq!(record.outcome, Outcome::Overload, "{record:?}");
+}
+
+#[test]
+fn a_deep_wiring_for_many_invocations_makes_an_engine() {
+    Engine::new(EngineOptions::server(1_000 * 16), Compiler::InProcess).unwrap();
+}
+
+/// Says "wired" whatever it is asked for.
+const CONFIGURED: &str = r#"
+(module
+  (memory (export "memory") 1)
+  (data (i32.const 4) "\01\00\00\00\10\00\00\00\05\00\00\00wired")
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+  (func (export "wasi:config/store@0.2.0-rc.1#get") (param i32 i32) (result i32) (i32.const 0))
+  (func (export "wasi:config/store@0.2.0-rc.1#get-all") (result i32) (i32.const 64)))
+"#;
+
+#[tokio::test]
+async fn another_component_may_provide_what_the_host_has_too() {
+    const CONFIG: &str = "wasi:config/store@0.2.0-rc.1";
+    let engine = guests::engine(None);
+    let provider = code(&engine, "configured", CONFIGURED);
+    let provider = Provider::new(&engine, "configured", &provider, authority(Limits::http()), &[]).unwrap();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples/store-rust/store-rust.wasm");
+    let store = compile::load(&engine, None, &std::fs::read(path).unwrap(), &()).unwrap();
+    let imports = [import(CONFIG, &provider)];
+    let store = Function::wired(&engine, "store", &store, authority(Limits::http()), &imports).unwrap();
+    assert_eq!(guests::text(&store, "/config?key=currency").await.trim_end(), "wired");
 }

@@ -35,7 +35,7 @@ const ENTRY_BYTES: u64 = 256;
 const FIELD_BYTES: u64 = 128;
 
 /// Bytes that the host holds for the guest that has this table.
-pub(super) fn held(table: &mut ResourceTable) -> u64 {
+pub(crate) fn held(table: &mut ResourceTable) -> u64 {
     table.iter_mut().map(|entry| ENTRY_BYTES + content(entry)).sum()
 }
 

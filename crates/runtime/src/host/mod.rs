@@ -29,10 +29,11 @@ use crate::authority::Authority;
 use crate::current::Current;
 use crate::engine::Engine;
 use crate::invocation::Invocation;
-use crate::limiter::{Limiter, NoRoom};
+use crate::limiter::{Full, Limiter, NoRoom};
 use crate::meter::{EPOCHS_PER_SLICE, Exhausted, go_on};
 use crate::wired::{Handles, Tree};
 
+pub(crate) use buffers::held;
 pub(crate) use files::Quota;
 use files::Quotas;
 use inherit::Inherited;
@@ -59,6 +60,9 @@ pub(crate) struct Host {
     held: Arc<AtomicUsize>,
     /// What the guest holds of other components' resources.
     pub(crate) handles: Handles,
+    /// Bytes of the calls to other components that have come back. The guest is still given their results, by code of its own
+    /// that may take its time, so that they are kept until it calls again.
+    pub(crate) crossed: u64,
     /// The instances of other components that it may call.
     pub(crate) tree: Tree,
     /// Which of its descriptors are in a folder with a quota.
@@ -92,6 +96,7 @@ impl Host {
             limiter: Limiter::new(Arc::clone(current), &authority.limits, engine.budget())?,
             held: Arc::default(),
             handles: Handles::default(),
+            crossed: 0,
             tree: Tree::default(),
             quotas: Quotas::default(),
             authority: Arc::clone(authority),
@@ -114,6 +119,16 @@ impl Host {
     /// Counts what the host keeps for the guest.
     fn weigh(&mut self) -> Result<(), Exhausted> {
         self.limiter.keep(buffers::held(&mut self.table))
+    }
+
+    /// Keeps what crosses to or from another component.
+    pub(crate) fn hold(&mut self, bytes: u64) -> Result<(), Full> {
+        self.limiter.hold(bytes)
+    }
+
+    /// What crossed is kept no longer.
+    pub(crate) fn let_pass(&mut self, bytes: u64) {
+        self.limiter.let_pass(bytes);
     }
 
     /// Why there is no instance: `error`, unless it comes of what other guests hold.

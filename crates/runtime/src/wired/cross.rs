@@ -1,5 +1,6 @@
 //! One call from one component to another.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,9 +9,10 @@ use wasmtime::{AsContextMut, StoreContextMut};
 
 use super::Provider;
 use super::part::{Cell, Live, Part};
-use super::value::{give, pass, take_back};
+use super::value::{Load, give, pass, take_back};
 use crate::current::Current;
 use crate::host::Host;
+use crate::limiter::{Full, NoRoom};
 use crate::outcome::Outcome;
 use crate::trap;
 
@@ -33,6 +35,26 @@ pub(crate) struct Failed {
     /// How the provider ended.
     pub(crate) outcome: Outcome,
     detail: String,
+}
+
+/// A call carries more than the host may keep for one of the two.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the {what} take {} of the host's memory on their way, and `host-memory` of `{of}` allows {} in all; pass smaller pieces or \
+     a resource, raise the limit, or fuse the two",
+    mebibytes(*.bytes), mebibytes(*.limit)
+)]
+pub(crate) struct TooMuch {
+    what: &'static str,
+    bytes: u64,
+    of: Arc<str>,
+    limit: u64,
+}
+
+/// To a tenth, rounded up: what is over a limit is more than it.
+fn mebibytes(bytes: u64) -> String {
+    let tenths = bytes.saturating_mul(10).div_ceil(1 << 20);
+    format!("{}.{} MiB", tenths / 10, tenths % 10)
 }
 
 /// The store of whoever calls, which is at hand in a synchronous call and asked for in an asynchronous one.
@@ -98,29 +120,54 @@ async fn call(
     parameters: &[Val],
     results: &mut [Val],
 ) -> wasmtime::Result<()> {
-    part.start(calling).await?;
-    let live = part.live()?;
-    let mut lent = Vec::new();
-    let given = caller.with(|mut from| {
-        let mut to = live.store.as_context_mut();
-        let given = parameters.iter().map(|value| pass(value, &mut from, &mut to, cell, &mut lent));
-        given.collect::<wasmtime::Result<Vec<_>>>()
+    let load = Load::of(parameters);
+    caller.with(|mut from| {
+        let from = from.data_mut();
+        // What came back from calls before this one has arrived.
+        let arrived = std::mem::take(&mut from.crossed);
+        from.let_pass(arrived);
+        hold(from, &edge.from, "arguments", load.bytes)
     })?;
-    let mut came = vec![Val::Bool(false); results.len()];
+    part.start(calling).await?;
+    // The engine's own copy, and one with resources as the provider has them.
+    let copies = load.bytes.saturating_mul(if load.resources { 2 } else { 1 });
+    let name = part.name();
+    let live = part.live()?;
+    hold(live.store.data_mut(), &name, "arguments", copies)?;
+    let mut lent = Vec::new();
+    let mut given = Cow::Borrowed(parameters);
+    if load.resources {
+        caller.with(|mut from| {
+            let mut to = live.store.as_context_mut();
+            pass(given.to_mut(), &mut from, &mut to, cell, &mut lent)
+        })?;
+    }
     let called = part.run(calling, async |Live { store, instance }| {
         let missing = || wasmtime::format_err!("an export of the component's type is missing in its instance");
         let function = instance.get_func(&mut *store, edge.index).ok_or_else(missing)?;
-        function.call_async(store, &given, &mut came).await
+        function.call_async(store, &given, results).await
     });
     called.await?;
+    drop(given);
     let live = part.live()?;
+    live.store.data_mut().let_pass(copies);
     take_back(&mut live.store.as_context_mut(), lent)?;
+    let came = Load::of(results);
     caller.with(|mut to| {
-        let mut from = live.store.as_context_mut();
-        for (result, value) in results.iter_mut().zip(&came) {
-            *result = give(value, &mut from, &mut to, cell)?;
+        hold(to.data_mut(), &edge.from, "results", came.bytes)?;
+        to.data_mut().crossed += load.bytes + came.bytes;
+        match came.resources {
+            true => give(results, &mut live.store.as_context_mut(), &mut to, cell),
+            false => Ok(()),
         }
-        Ok(())
+    })
+}
+
+/// Charges what crosses to the component called `of`.
+fn hold(host: &mut Host, of: &Arc<str>, what: &'static str, bytes: u64) -> wasmtime::Result<()> {
+    host.hold(bytes).map_err(|full| match full {
+        Full::Limit(limit) => TooMuch { what, bytes, of: Arc::clone(of), limit }.into(),
+        Full::Budget => NoRoom.into(),
     })
 }
 

@@ -19,6 +19,8 @@ pub(crate) fn link(
     imports: &[Import],
 ) -> Result<Linker<Host>, WireError> {
     let mut linker = engine.linker()?.clone();
+    // What is wired stands before what the host has by the same name, and nothing else does: only wired names are defined here.
+    linker.allow_shadowing(true);
     let from: Arc<str> = name.into();
     let ty = component.component_type();
     let mut hosts = Vec::new();

@@ -19,7 +19,7 @@ use crate::compile::Code;
 use crate::engine::{Engine, EngineError};
 use crate::host::Host;
 
-pub(crate) use cross::Failed;
+pub(crate) use cross::{Failed, TooMuch};
 pub(crate) use link::link;
 pub(crate) use part::Tree;
 pub(crate) use value::Handles;

@@ -54,15 +54,93 @@ fn gone() -> wasmtime::Error {
     wasmtime::format_err!("a handle of another component's resource is not there")
 }
 
+/// What one value takes, in bytes, as the documents say it of the elements of lists: as large as the engine makes them.
+const _: () = assert!(size_of::<Val>() <= 40);
+
+/// What values on their way are to the host.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Load {
+    /// Bytes of the host's memory that they take, about: what they are, and not how much was allocated for them.
+    pub(super) bytes: u64,
+    /// Whether there are resources among them.
+    pub(super) resources: bool,
+}
+
+impl Load {
+    pub(super) fn of(values: &[Val]) -> Self {
+        let mut load = Self::default();
+        load.add_all(values);
+        load
+    }
+
+    fn add_all(&mut self, values: &[Val]) {
+        self.add_bytes(size_of_val(values));
+        values.iter().for_each(|value| self.add(value));
+    }
+
+    /// Adds what is behind a value.
+    fn add(&mut self, value: &Val) {
+        match value {
+            Val::String(text) | Val::Enum(text) => self.add_bytes(text.len()),
+            Val::Flags(names) => names.iter().for_each(|name| self.add_bytes(size_of::<String>() + name.len())),
+            // The elements of a list are of one type: where the first holds nothing, none does.
+            Val::List(values) if values.first().is_some_and(is_plain) => self.add_bytes(size_of_val(&**values)),
+            Val::List(values) | Val::FixedLengthList(values) | Val::Tuple(values) => self.add_all(values),
+            Val::Record(fields) => fields.iter().for_each(|(name, value)| {
+                self.add_bytes(size_of::<(String, Val)>() + name.len());
+                self.add(value);
+            }),
+            Val::Map(pairs) => pairs.iter().for_each(|(key, value)| self.add_all_of([key, value])),
+            Val::Option(value) | Val::Result(Ok(value) | Err(value)) => self.add_all_of(value.as_deref()),
+            Val::Variant(case, value) => {
+                self.add_bytes(case.len());
+                self.add_all_of(value.as_deref());
+            }
+            Val::Resource(_) => self.resources = true,
+            _ => {}
+        }
+    }
+
+    fn add_all_of<'a>(&mut self, values: impl IntoIterator<Item = &'a Val>) {
+        for value in values {
+            self.add_bytes(size_of::<Val>());
+            self.add(value);
+        }
+    }
+
+    fn add_bytes(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(bytes as u64);
+    }
+}
+
+/// Whether there is nothing behind a value.
+fn is_plain(value: &Val) -> bool {
+    matches!(
+        value,
+        Val::Bool(_)
+            | Val::S8(_)
+            | Val::U8(_)
+            | Val::S16(_)
+            | Val::U16(_)
+            | Val::S32(_)
+            | Val::U32(_)
+            | Val::S64(_)
+            | Val::U64(_)
+            | Val::Float32(_)
+            | Val::Float64(_)
+            | Val::Char(_)
+    )
+}
+
 /// Gives the caller's arguments to the store of `owner`. Handles that it is only lent are noted, to be taken back.
 pub(super) fn pass(
-    value: &Val,
+    values: &mut [Val],
     from: &mut StoreContextMut<'_, Host>,
     to: &mut StoreContextMut<'_, Host>,
     owner: &Cell,
     lent: &mut Vec<ResourceAny>,
-) -> wasmtime::Result<Val> {
-    map(value, &mut |resource| {
+) -> wasmtime::Result<()> {
+    replace_all(values, &mut |resource| {
         let held = resource.try_into_resource_dynamic(from.as_context_mut())?;
         let handles = &mut from.data_mut().handles;
         let handle = match held.owned() {
@@ -85,12 +163,12 @@ pub(super) fn pass(
 
 /// Gives the results of `owner`, out of its store, to the caller.
 pub(super) fn give(
-    value: &Val,
+    values: &mut [Val],
     from: &mut StoreContextMut<'_, Host>,
     to: &mut StoreContextMut<'_, Host>,
     owner: &Cell,
-) -> wasmtime::Result<Val> {
-    map(value, &mut |resource| {
+) -> wasmtime::Result<()> {
+    replace_all(values, &mut |resource| {
         let handle = if resource.ty() == ResourceType::host_dynamic(WIRED) {
             let held = resource.try_into_resource_dynamic(from.as_context_mut())?;
             from.data_mut().handles.remove(held.rep())?
@@ -111,39 +189,30 @@ pub(super) fn take_back(store: &mut StoreContextMut<'_, Host>, lent: Vec<Resourc
     Ok(())
 }
 
-/// The value with its resources replaced.
-fn map(value: &Val, replace: &mut dyn FnMut(ResourceAny) -> wasmtime::Result<ResourceAny>) -> wasmtime::Result<Val> {
-    let mut boxed = |value: &Option<Box<Val>>| -> wasmtime::Result<Option<Box<Val>>> {
-        value.as_ref().map(|value| map(value, replace).map(Box::new)).transpose()
-    };
-    Ok(match value {
-        Val::Option(value) => Val::Option(boxed(value)?),
-        Val::Variant(case, value) => Val::Variant(case.clone(), boxed(value)?),
-        Val::Result(Ok(value)) => Val::Result(Ok(boxed(value)?)),
-        Val::Result(Err(value)) => Val::Result(Err(boxed(value)?)),
-        Val::List(values) => Val::List(map_all(values, replace)?),
-        Val::FixedLengthList(values) => Val::FixedLengthList(map_all(values, replace)?),
-        Val::Tuple(values) => Val::Tuple(map_all(values, replace)?),
-        Val::Record(fields) => {
-            let fields = fields.iter().map(|(name, value)| Ok((name.clone(), map(value, replace)?)));
-            Val::Record(fields.collect::<wasmtime::Result<_>>()?)
+/// Replaces every resource in a value.
+fn replace(value: &mut Val, with: &mut Replacing<'_>) -> wasmtime::Result<()> {
+    match value {
+        Val::Resource(resource) => *resource = with(*resource)?,
+        Val::Option(Some(value)) | Val::Variant(_, Some(value)) | Val::Result(Ok(Some(value)) | Err(Some(value))) => {
+            replace(value, with)?;
         }
-        Val::Map(pairs) => {
-            let pairs = pairs.iter().map(|(key, value)| Ok((map(key, replace)?, map(value, replace)?)));
-            Val::Map(pairs.collect::<wasmtime::Result<_>>()?)
-        }
-        Val::Resource(resource) => Val::Resource(replace(*resource)?),
+        Val::List(values) | Val::FixedLengthList(values) | Val::Tuple(values) => replace_all(values, with)?,
+        Val::Record(fields) => fields.iter_mut().try_for_each(|(_, value)| replace(value, with))?,
+        Val::Map(pairs) => pairs.iter_mut().try_for_each(|(key, value)| {
+            replace(key, with)?;
+            replace(value, with)
+        })?,
         // Refused when the components were linked.
         Val::Future(_) | Val::Stream(_) | Val::ErrorContext(_) => {
             return Err(wasmtime::format_err!("a stream or future cannot cross between components"));
         }
-        plain => plain.clone(),
-    })
+        _ => {}
+    }
+    Ok(())
 }
 
-fn map_all(
-    values: &[Val],
-    replace: &mut dyn FnMut(ResourceAny) -> wasmtime::Result<ResourceAny>,
-) -> wasmtime::Result<Vec<Val>> {
-    values.iter().map(|value| map(value, replace)).collect()
+fn replace_all(values: &mut [Val], with: &mut Replacing<'_>) -> wasmtime::Result<()> {
+    values.iter_mut().try_for_each(|value| replace(value, with))
 }
+
+type Replacing<'a> = dyn FnMut(ResourceAny) -> wasmtime::Result<ResourceAny> + 'a;
