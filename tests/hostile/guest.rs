@@ -35,7 +35,8 @@ fn folder() -> PathBuf {
 /// The component of a text: a core module's is wrapped.
 ///
 /// A module may import `host.now`, a call of the host that costs nothing else, and must export `attack`, which takes and
-/// returns nothing. The component attacks when it is asked by HTTP and when it is run as a command.
+/// returns nothing. The component attacks when it is asked by HTTP, when it is run as a command, and when another component
+/// calls it.
 pub fn component(text: &str) -> Vec<u8> {
     let text = match text.find("(module") {
         Some(at) if text[..at].lines().all(|line| line.is_empty() || line.starts_with(";;")) => {
@@ -71,7 +72,10 @@ pub fn wrapped(module: &str) -> String {
   (export "wasi:http/incoming-handler@0.2.0" (instance $handler))
   (func $run (result (result)) (canon lift (core func $doors "run")))
   (instance $command (export "run" (func $run)))
-  (export "wasi:cli/run@0.2.0" (instance $command)))
+  (export "wasi:cli/run@0.2.0" (instance $command))
+  (func $attacks (canon lift (core func $attack "attack")))
+  (instance $provided (export "attack" (func $attacks)))
+  (export "hostile:wired/api@1.0.0" (instance $provided)))
 "#
     )
 }

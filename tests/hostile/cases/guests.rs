@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use support::App;
+
 use crate::case::{Ask, Case};
 use crate::command::Run;
 use crate::guest::Guest;
@@ -50,6 +52,16 @@ pub fn cases() -> Vec<Case> {
             says: "ran out of memory",
             memory: 256,
         }),
+        wired("a wired provider that loops", Ask { cpu: None, ..ENDLESS }, |app| {
+            app.write("provider.wasm", Guest::Text("loop.wat").bytes());
+        })
+        .beside("[component.provider]\nsource = 'provider.wasm'\nlimits = { cpu-time = '300ms' }"),
+        wired(
+            "a wired provider that takes all memory",
+            Ask { status: 500, outcome: "out-of-memory", ..Ask::default() },
+            |app| app.write("provider.wasm", Guest::Text("memory-grow.wat").bytes()),
+        )
+        .beside("[component.provider]\nsource = 'provider.wasm'\nlimits = { memory = '16 MiB' }"),
         Case::asking(
             "table.grow bomb",
             Guest::Text("table-grow.wat"),
@@ -97,6 +109,13 @@ pub fn cases() -> Vec<Case> {
             memory: 128,
         }),
     ]
+}
+
+/// A component that has another one do the attack, which stays apart from it.
+fn wired(name: &'static str, ask: Ask, prepare: fn(&App)) -> Case {
+    Case::asking(name, Guest::Text("wired.wat"), ask)
+        .manifest("imports = { 'hostile:wired/api' = 'provider' }")
+        .prepare(prepare)
 }
 
 /// More in one call than one call may hand to the host: the guest has it, and the host never does.

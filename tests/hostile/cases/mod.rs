@@ -13,7 +13,7 @@ mod stores;
 use crate::case::Case;
 
 /// Fewer cases than this would mean that some have been lost.
-const LEAST: usize = 49;
+const LEAST: usize = 51;
 
 /// All of them, in the order in which they run.
 pub fn all() -> Vec<Case> {
