@@ -9,9 +9,9 @@ use crate::number::count;
 
 /// A noise floor above which a report warns: differences below 5 % cannot be seen then.
 pub const UNEASY: f64 = 0.05;
-/// A noise floor above which nothing is said: two equal loops seem to differ by half. Below it differences that are larger than
-/// the floor still count.
-pub const TOO_NOISY: f64 = 0.5;
+/// A noise floor above which nothing is said: verdicts turn on differences of 10 % and 25 %, and two equal loops seem to differ
+/// by nearly as much. Below it differences that are larger than the floor still count.
+pub const TOO_NOISY: f64 = 0.2;
 /// A spread of single loops above which nothing is said: the middle half of equal loops differ by more than their median.
 const TOO_SPREAD: f64 = 1.0;
 
