@@ -11,6 +11,7 @@ mod guests;
 mod packages;
 mod project;
 mod reference;
+mod server;
 mod shell;
 mod targets;
 mod test;

@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::load::{self, Sample};
 use super::machine::{self, Machine};
 use super::peers::{self, Programs};
-use super::server::{self, Server};
 use super::{Keep, report};
 use crate::Result;
 use crate::project::Project;
+use crate::server::{self, Server};
 
 /// Calls in one request. From none to one is the provider's instance; from one to a hundred are 99 crossings.
 pub(super) const CALLS: [u32; 3] = [0, 1, 100];

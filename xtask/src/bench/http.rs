@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::load::{self, Sample};
 use super::machine::{self, Machine};
 use super::peers::{self, Programs};
-use super::server::{self, Server};
 use super::{Keep, report};
 use crate::Result;
 use crate::project::Project;
+use crate::server::{self, Server};
 
 /// The functions that are asked, by the names of their samples.
 const GUESTS: [&str; 2] = ["hello-c", "hello-rust"];

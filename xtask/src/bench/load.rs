@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::server::Server;
 use crate::project::Project;
+use crate::server::Server;
 use crate::{Result, shell};
 
 /// By how much the size of answers under load may differ from that of a single one: `date` and the like differ by a byte.

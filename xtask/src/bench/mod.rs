@@ -10,7 +10,6 @@ mod machine;
 mod overload;
 mod peers;
 mod report;
-mod server;
 mod start;
 
 use clap::{Args, Subcommand};

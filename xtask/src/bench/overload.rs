@@ -12,10 +12,10 @@ use super::http::Contender;
 use super::load::{self, Flood};
 use super::machine::{self, Machine};
 use super::peers::{self, Programs};
-use super::server::Server;
 use super::{Keep, report};
 use crate::Result;
 use crate::project::Project;
+use crate::server::Server;
 
 /// The function: it computes, for some milliseconds.
 const GUEST: &str = "probe-rust";

@@ -15,14 +15,14 @@ const TICKS_PER_SECOND: u64 = 100;
 const START: Duration = Duration::from_secs(60);
 
 /// A server of ours or of a peer, listening on loopback; ended when dropped.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Server {
     /// Starts what `command` makes of an address, and waits for its first good answer.
-    pub(super) fn start(command: impl FnOnce(SocketAddr) -> Command) -> Result<Self> {
+    pub(crate) fn start(command: impl FnOnce(SocketAddr) -> Command) -> Result<Self> {
         // The port is free now, and nobody else here is looking for one.
         let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
         let mut command = command(address);
@@ -44,7 +44,7 @@ impl Server {
     }
 
     /// The processor time it has used so far, in user and kernel, over all of its threads.
-    pub(super) fn cpu(&self) -> Result<Duration> {
+    pub(crate) fn cpu(&self) -> Result<Duration> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         // The second field is the program's name in brackets, which may hold spaces; utime and stime are 14 and 15.
         let after = stat.rsplit_once(") ").ok_or("/proc/PID/stat has no name")?.1;
@@ -53,17 +53,17 @@ impl Server {
     }
 
     /// The memory it holds now, in KiB.
-    pub(super) fn resident_kib(&self) -> Result<u64> {
+    pub(crate) fn resident_kib(&self) -> Result<u64> {
         self.status_kib("VmRSS")
     }
 
     /// The most memory it held since [`Server::forget_peak`], in KiB.
-    pub(super) fn peak_kib(&self) -> Result<u64> {
+    pub(crate) fn peak_kib(&self) -> Result<u64> {
         self.status_kib("VmHWM")
     }
 
     /// Lets its peak of memory begin anew.
-    pub(super) fn forget_peak(&self) -> Result {
+    pub(crate) fn forget_peak(&self) -> Result {
         Ok(fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")?)
     }
 
@@ -86,14 +86,14 @@ impl Drop for Server {
 
 /// One answer.
 #[derive(Debug, PartialEq)]
-pub(super) struct Answer {
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) body: String,
     /// Of the whole answer, head and body.
-    pub(super) bytes: usize,
+    pub(crate) bytes: usize,
 }
 
 /// Asks for `path` as wrk does, on a connection of its own. Anything but 200 is an error.
-pub(super) fn get(address: SocketAddr, path: &str) -> Result<Answer> {
+pub(crate) fn get(address: SocketAddr, path: &str) -> Result<Answer> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(START))?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n")?;
