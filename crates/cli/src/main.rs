@@ -10,6 +10,7 @@ mod grants;
 mod output;
 mod panic;
 mod progress;
+mod snapshot;
 mod target;
 
 use clap::Parser;

@@ -198,6 +198,17 @@ impl<'a, 'i> Reader<'a, 'i> {
         self.text(check, key).map(|(text, _)| text.to_owned())
     }
 
+    /// Whether a key says true, with the place where it does.
+    pub fn flag(&self, check: &mut Check<'_>, key: &str) -> Option<(bool, Span)> {
+        let value = self.get(key)?;
+        let DeValue::Boolean(flag) = value.get_ref() else {
+            let error = wrong_type(key, "true or false", value);
+            check.fault(value.span(), error.hint(format!("write {key} = true, without quotes")));
+            return None;
+        };
+        Some((*flag, value.span()))
+    }
+
     /// The table of a key, with the place of the key.
     pub fn table(&self, check: &mut Check<'_>, key: &str) -> Option<(&'a DeTable<'i>, Span)> {
         let value = self.get(key)?;

@@ -125,7 +125,7 @@ async fn run_module(
 ) -> Result<Finished, StartError> {
     let linker = module::link(engine, module, authority)?;
     let (finished, _) = session
-        .run(authority, async |store| {
+        .run(&authority.limits, async |store| {
             let instance = linker.instantiate_async(&mut *store, module).await?;
             let start = instance.get_typed_func::<(), ()>(&mut *store, START)?;
             start.call_async(store, ()).await
@@ -143,7 +143,7 @@ async fn run_component(
     let version = run_version(engine, component)?;
     let linked = link_component(engine, component)?;
     let (finished, said) = session
-        .run(authority, async |store| {
+        .run(&authority.limits, async |store| {
             let instance = linked.instantiate_async(&mut *store).await?;
             if version.starts_with("0.2.") {
                 let command = p2::bindings::Command::new(&mut *store, &instance)?;

@@ -109,7 +109,7 @@ async fn invoke_module(
     writable(&export.results, &export.signature())?;
     let linker = module::link(engine, module, authority)?;
     Ok(session
-        .run(authority, async |store| {
+        .run(&authority.limits, async |store| {
             let instance = linker.instantiate_async(&mut *store, module).await?;
             if instance.get_func(&mut *store, INITIALIZE).is_some() {
                 instance.get_typed_func::<(), ()>(&mut *store, INITIALIZE)?.call_async(&mut *store, ()).await?;
@@ -133,7 +133,7 @@ async fn invoke_component(
     writable(&export.results, &export.signature())?;
     let linked = link_component(engine, component)?;
     Ok(session
-        .run(authority, async |store| {
+        .run(&authority.limits, async |store| {
             let instance = linked.instantiate_async(&mut *store).await?;
             let interface = match &export.interface {
                 Some(name) => Some(instance.get_export_index(&mut *store, None, name).ok_or_else(gone)?),

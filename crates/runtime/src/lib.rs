@@ -23,6 +23,7 @@ mod module;
 mod outcome;
 mod profile;
 mod session;
+pub mod snapshot;
 mod stack;
 mod trap;
 mod turn;

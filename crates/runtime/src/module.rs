@@ -16,10 +16,10 @@ use crate::limiter::Limiter;
 use crate::meter::{EPOCHS_PER_SLICE, go_on};
 
 /// The module that preview 1 is imported from.
-const PREVIEW1: &str = "wasi_snapshot_preview1";
+pub(crate) const PREVIEW1: &str = "wasi_snapshot_preview1";
 
 /// Preview 1's `EBADF`: there is no such descriptor. A guest counts its folders until it meets this.
-const BAD_DESCRIPTOR: i32 = 8;
+pub(crate) const BAD_DESCRIPTOR: i32 = 8;
 
 /// The export by which a command is started.
 pub(crate) const START: &str = "_start";

@@ -5,10 +5,10 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use coracle_package::limit::Limits;
 use wasmtime::{Store, Trap, WasmCoreDump};
 use wasmtime_wasi::I32Exit;
 
-use crate::authority::Authority;
 use crate::compile::Code;
 use crate::current::Current;
 use crate::engine::Engine;
@@ -101,10 +101,9 @@ impl<T: Send> Session<T> {
     /// Runs `guest` until it ends or has to.
     pub(crate) async fn run<R>(
         mut self,
-        authority: &Authority,
+        limits: &Limits,
         guest: impl AsyncFnOnce(&mut Store<T>) -> wasmtime::Result<R>,
     ) -> (Finished, Option<R>) {
-        let limits = &authority.limits;
         let timed = limits.cpu_time.is_some() || limits.wall_time.is_some();
         // Without a clock a guest is never interrupted: it has the process to itself.
         let watched = timed || self.profiler.is_some() || self.observation.cancel.is_some();

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Tally, developed};
+use super::{Tally, developed, snapshots};
 use crate::guests::{go, npm, pypi, python, rust};
 use crate::project::Project;
 use crate::{Result, shell, targets};
@@ -42,6 +42,8 @@ pub(super) fn run(project: &Project) -> Result<Tally> {
         tally.add(Tally::of(machine.project(&folder, language, kind, written)));
     }
     tally.add(Tally::of(machine.broken(&folder)));
+    println!("--- snapshots");
+    tally.add(Tally::of(snapshots::check(project, &folder, |folder, arguments| machine.command(folder, arguments))));
     println!("--- dev");
     tally.add(Tally::of(developed::check(&folder.join("c-http"), &mut machine.command(&folder, &["dev", "c-http"]))));
     Ok(tally)

@@ -3,6 +3,7 @@
 mod developed;
 mod languages;
 mod parts;
+mod snapshots;
 mod tally;
 
 use std::time::{Duration, Instant};

@@ -9,6 +9,7 @@ use crate::environment::Environment;
 use crate::error::{Exit, Failure};
 use crate::output;
 use crate::progress::readable;
+use crate::snapshot;
 use crate::target::manifest_failure;
 
 /// Builds an app's components from their source, by the tools of their languages
@@ -41,6 +42,7 @@ pub(crate) fn execute(arguments: &Arguments, environment: &Environment) -> Resul
         names: arguments.component.clone(),
         force: arguments.force,
         environment: environment.lookup(),
+        snapshot: snapshot::taker(),
     };
     let built = build::run(&config).map_err(|error| config_failure(&error))?;
     built.iter().for_each(tell);

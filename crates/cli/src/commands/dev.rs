@@ -13,6 +13,7 @@ use super::serve::{self, ADDRESS, LogFlags};
 use crate::environment::Environment;
 use crate::error::{Exit, Failure};
 use crate::progress::readable;
+use crate::snapshot;
 
 /// Builds and serves an app, and does so again whenever its sources change
 ///
@@ -45,6 +46,7 @@ pub(crate) fn execute(arguments: &Arguments, environment: &Environment) -> Resul
         names: Vec::new(),
         force: false,
         environment: environment.lookup(),
+        snapshot: snapshot::taker(),
     };
     let unwatched = |error| Failure::internal(format!("cannot watch the sources: {error}"));
     // Watched before they are built: what changes meanwhile is built afterwards.

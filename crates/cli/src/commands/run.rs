@@ -21,7 +21,7 @@ use coracle_runtime::{Authority, CallStack, Engine, EngineOptions, Finished, Obs
 
 use crate::compiler;
 use crate::environment::Environment;
-use crate::error::{Exit, Failure, Fault};
+use crate::error::{Exit, Failure, Fault, chain};
 use crate::grants::{Faults, GrantFlags, LimitFlags};
 use crate::output;
 use crate::progress::CompileLine;
@@ -232,17 +232,6 @@ async fn interrupt() {
 
 fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     std::fs::write(path, bytes).map_err(|error| Failure::internal(format!("cannot write: {error}")).at(path.display()))
-}
-
-/// An error with what caused it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }
 
 fn refused(errors: &[coracle_runtime::AuthorityError]) -> Failure {

@@ -22,6 +22,8 @@ pub struct Build {
     pub wit: Option<PathBuf>,
     /// The world that it is built for.
     pub world: Option<String>,
+    /// Whether its runtime's start-up work is done by the build. Only where [`Language::Go`] is built for a world.
+    pub snapshot: bool,
 }
 
 /// The languages that components are built from.
@@ -84,7 +86,33 @@ pub(super) fn read_build(check: &mut Check<'_>, table: &DeTable<'_>, span: Span)
     let mut path = |key: &str| build.text(check, key).and_then(|(text, span)| check.accept(span, check_path(text)));
     let (folder, wit) = (path("folder"), path("wit"));
     let world = build.owned_text(check, "world");
-    Some(Build { language: language?, folder: folder.unwrap_or_default(), wit, world })
+    let snapshot = build.flag(check, "snapshot").is_some_and(|(snapshot, span)| {
+        let refused = language.and_then(|language| {
+            refuse_snapshot(language, world.is_some() || build.misspells("world")).filter(|_| snapshot)
+        });
+        refused.into_iter().for_each(|error| check.fault(span.clone(), error));
+        snapshot
+    });
+    Some(Build { language: language?, folder: folder.unwrap_or_default(), wit, world, snapshot })
+}
+
+/// Why what a language builds, for a world or not, has no snapshot to take.
+fn refuse_snapshot(language: Language, world: bool) -> Option<SyntaxError> {
+    let (message, hint) = match (language, world) {
+        (Language::Go, true) => return None,
+        (Language::Go, false) => (
+            "a command in Go has no snapshot: the function that starts its runtime runs it too".to_owned(),
+            "leave `snapshot` out, or name the `world` of a component whose functions are called",
+        ),
+        (Language::Rust | Language::C, _) => {
+            (format!("{language} has no runtime that starts: there is nothing to snapshot"), "leave `snapshot` out")
+        }
+        (Language::Python | Language::JavaScript | Language::TypeScript, _) => (
+            format!("components in {language} are snapshots already: the tool that makes them starts the interpreter"),
+            "leave `snapshot` out",
+        ),
+    };
+    Some(SyntaxError::new(message).hint(hint))
 }
 
 fn read_language(text: &str) -> Result<Language, SyntaxError> {

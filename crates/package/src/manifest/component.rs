@@ -49,7 +49,7 @@ pub(super) fn read_component(
             .table(check, "imports")
             .map(|(table, _)| read_imports(check, context, name, table))
             .unwrap_or_default(),
-        fuse: component.get("fuse").and_then(|value| read_fuse(check, context, name, value)).unwrap_or_default(),
+        fuse: read_fuse(check, context, &component, name),
         grants: component
             .table(check, "grants")
             .map(|(table, span)| read_grants(check, context, table, span))

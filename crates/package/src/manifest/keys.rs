@@ -136,6 +136,13 @@ pub(crate) const BUILD: Section = Section {
             "a world of the WIT package",
             "What it is built for, and held against: a component that offers less is refused.",
         ),
+        key(
+            "snapshot",
+            "true or false",
+            "false",
+            "only with Go and a `world`",
+            "Whether the start-up work of the language's runtime is done by the build, so that instances start with it done.",
+        ),
     ],
     elsewhere,
 };

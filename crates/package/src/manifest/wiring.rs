@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::parse::{Context, unknown};
 use super::{Component, Manifest};
-use crate::check::{Check, Span, text, wrong_type};
+use crate::check::{Check, Reader, Span, text};
 use crate::compose::{self, Part};
 use crate::fault::SyntaxError;
 
@@ -72,20 +71,12 @@ pub(super) fn read_imports(
     imports
 }
 
-pub(super) fn read_fuse(
-    check: &mut Check<'_>,
-    context: &mut Context,
-    component: &str,
-    value: &Spanned<DeValue<'_>>,
-) -> Option<bool> {
-    let DeValue::Boolean(fuse) = value.get_ref() else {
-        check.fault(value.span(), wrong_type("fuse", "true or false", value).hint("write fuse = true, without quotes"));
-        return None;
-    };
-    if *fuse {
-        context.wiring.fuses.insert(component.to_owned(), value.span());
+pub(super) fn read_fuse(check: &mut Check<'_>, context: &mut Context, component: &Reader<'_, '_>, name: &str) -> bool {
+    let Some((fuse, span)) = component.flag(check, "fuse") else { return false };
+    if fuse {
+        context.wiring.fuses.insert(name.to_owned(), span);
     }
-    Some(*fuse)
+    fuse
 }
 
 /// The key of a component whose instances are used again.

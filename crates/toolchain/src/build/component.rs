@@ -22,7 +22,8 @@ pub struct Unfit {
 }
 
 impl Unfit {
-    fn new(message: impl Into<String>) -> Self {
+    /// One that a sentence says all of.
+    pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), details: Vec::new(), hint: None }
     }
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use coracle_package::manifest::Language;
 use coracle_package::wit::{self, Surface};
 
-use super::{BuildError, Job, Unfit};
+use super::{BuildError, Job, Unfit, snapshot};
 use crate::tool::rust::TARGET;
 use crate::tool::{Need, Tool};
 
@@ -53,10 +53,16 @@ fn go(job: &Job, need: &Need) -> Result<PathBuf, BuildError> {
     let mut go = need.find(Tool::Go)?.program.command();
     go.current_dir(&job.folder).envs([("GOOS", "wasip1"), ("GOARCH", "wasm"), ("GOTOOLCHAIN", "local")]);
     go.args(["build", "-trimpath", "-buildvcs=false"]);
-    match job.build.world {
-        // What bindings of a world allocate comes from Go's own runtime, which the linker has to let them use.
-        Some(_) => go.args(["-buildmode=c-shared", "-ldflags=-s -w -checklinkname=0"]),
-        None => go.arg("-ldflags=-s -w"),
+    // What bindings of a world allocate comes from Go's own runtime, which the linker has to let them use.
+    match (job.build.world.is_some(), job.build.snapshot) {
+        (false, _) => go.arg("-ldflags=-s -w"),
+        (true, false) => go.args(["-buildmode=c-shared", "-ldflags=-s -w -checklinkname=0"]),
+        // With the names of functions: a program whose snapshot cannot be taken is told where.
+        (true, true) => {
+            let root = run(need.find(Tool::Go)?.program.command().args(["env", "GOROOT"]).env("GOTOOLCHAIN", "local"))?;
+            let overlay = snapshot::overlay(Path::new(root.trim()), &work(job, "overlay")?)?;
+            go.args(["-buildmode=c-shared", "-ldflags=-w -checklinkname=0", "-overlay"]).arg(overlay)
+        }
     };
     run(go.arg("-o").arg(&output).arg("."))?;
     Ok(output)

@@ -2,6 +2,7 @@
 
 mod component;
 mod language;
+mod snapshot;
 mod stamp;
 mod watch;
 
@@ -16,6 +17,7 @@ use coracle_package::manifest::{Build, FILE_NAME, Language, Manifest};
 
 use crate::tool::{Environment, Need, ToolError};
 pub use component::Unfit;
+pub use snapshot::Snapshot;
 pub use watch::{QUIET, Sources};
 
 /// What is built, and how.
@@ -29,6 +31,8 @@ pub struct Config {
     pub force: bool,
     /// Where tools are looked for.
     pub environment: Environment,
+    /// What takes snapshots.
+    pub snapshot: Snapshot,
 }
 
 /// What came of one component.
@@ -154,7 +158,7 @@ pub fn run(config: &Config) -> Result<Vec<Built>, ConfigError> {
             scope.spawn(|| {
                 while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let began = Instant::now();
-                    let result = one(job, &need, config.force);
+                    let result = one(job, &need, config);
                     let (name, language) = (job.name.clone(), job.build.language);
                     let built = Built { name, language, output: job.output.clone(), result, took: began.elapsed() };
                     all.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(built);
@@ -197,9 +201,9 @@ fn jobs(config: &Config) -> Result<Vec<Job>, ConfigError> {
     Ok(jobs)
 }
 
-fn one(job: &Job, need: &Need, force: bool) -> Result<Size, BuildError> {
+fn one(job: &Job, need: &Need, config: &Config) -> Result<Size, BuildError> {
     let stamp = stamp::Stamp::of(job)?;
-    if !force && stamp.is_current() {
+    if !config.force && stamp.is_current() {
         let after = std::fs::metadata(&job.output).map_err(BuildError::io(&job.output))?.len();
         return Ok(Size { before: None, after });
     }
@@ -207,7 +211,10 @@ fn one(job: &Job, need: &Need, force: bool) -> Result<Size, BuildError> {
     std::fs::create_dir_all(&job.work).map_err(BuildError::io(&job.work))?;
     let left = language::build(job, need)?;
     let bytes = std::fs::read(&left).map_err(BuildError::io(&left))?;
-    let component = component::finish(&bytes, job)?;
+    let component = match job.build.snapshot {
+        true => component::finish(&snapshot::start(&bytes, &config.snapshot)?, job)?,
+        false => component::finish(&bytes, job)?,
+    };
     write(&job.output, &component)?;
     stamp.write()?;
     Ok(Size { before: Some(bytes.len() as u64), after: component.len() as u64 })

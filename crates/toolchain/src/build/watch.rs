@@ -117,7 +117,13 @@ mod tests {
         file("coracle.toml", APP);
         file("one/a.c", "1");
         let environment: Environment = std::sync::Arc::new(|_: &str| None);
-        let config = Config { path: place.path().to_owned(), names: Vec::new(), force: false, environment };
+        let config = Config {
+            path: place.path().to_owned(),
+            names: Vec::new(),
+            force: false,
+            environment,
+            snapshot: crate::build::snapshot::none(),
+        };
         let mut sources = Sources::watch(&config).unwrap();
 
         file("one/target/a.o", "1");
