@@ -110,10 +110,12 @@ async fn instances_that_wait_make_room_for_one_at_work() {
     assert_eq!(engine.budget().used(), one, "one has gone");
     drop(first);
     assert_eq!(engine.budget().used(), one, "it was the one that waited longest");
-    // One that is asked whether it has room makes it.
-    let other = ask(&second, "/grow", None);
-    assert!(matches!(other.await.outcome, Outcome::Ok | Outcome::OutOfMemory));
-    assert!(engine.budget().has_room());
+
+    // Also for one that grows while it runs.
+    let greedy = ask(&probe(&engine, Limits::http()), "/grow", None).await;
+    assert!(matches!(greedy.outcome, Outcome::Ok | Outcome::OutOfMemory), "{greedy:?}");
+    assert_eq!(engine.budget().used(), 0, "the other one has gone too");
+    assert_eq!(ask(&second, "/", None).await.outcome, Outcome::Ok);
 }
 
 #[tokio::test(flavor = "multi_thread")]
