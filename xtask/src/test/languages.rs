@@ -6,27 +6,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::used::{self, Used};
 use super::{Tally, developed, snapshots};
 use crate::guests::{go, npm, pypi, python, rust};
 use crate::project::Project;
 use crate::{Result, shell, targets};
 
-/// Every project that `coracle new` makes, with the language that is found in what is built.
-const PROJECTS: [(&str, &str, &str); 13] = [
-    ("rust", "http", "Rust"),
-    ("rust", "command", "Rust"),
-    ("rust", "library", "Rust"),
-    ("go", "command", "Go"),
-    ("python", "http", "Python"),
-    ("python", "command", "Python"),
-    ("python", "library", "Python"),
-    ("javascript", "http", "JavaScript"),
-    ("javascript", "library", "JavaScript"),
-    ("typescript", "http", "TypeScript"),
-    ("typescript", "library", "TypeScript"),
-    ("c", "http", "C"),
-    ("c", "command", "C"),
+/// Every language, and how it is found in what is built.
+const LANGUAGES: [(&str, &str); 6] = [
+    ("rust", "Rust"),
+    ("go", "Go"),
+    ("python", "Python"),
+    ("javascript", "JavaScript"),
+    ("typescript", "TypeScript"),
+    ("c", "C"),
 ];
+
+/// What `coracle new` makes in each of them.
+const KINDS: [&str; 4] = ["http", "command", "library", "plugin"];
 
 pub(super) fn run(project: &Project) -> Result<Tally> {
     shell::run(project.cargo().args(["build", "--quiet", "--workspace", "--bin", "coracle"]))?;
@@ -37,10 +34,18 @@ pub(super) fn run(project: &Project) -> Result<Tally> {
     }
     fs::create_dir_all(&folder)?;
     let mut tally = Tally::of(machine.run(&folder, &["doctor"]));
-    for (language, kind, written) in PROJECTS {
-        println!("--- {language} {kind}");
-        tally.add(Tally::of(machine.project(&folder, language, kind, written)));
+    let mut figures = String::new();
+    for (language, written) in LANGUAGES {
+        for kind in KINDS {
+            println!("--- {language} {kind}");
+            let used = machine.project(&folder, language, kind, written).map(|Used { size, took }| {
+                figures
+                    .push_str(&format!("{language:<12}{kind:<9}{size:>10} B {:>8.1} ms\n", took.as_secs_f64() * 1e3));
+            });
+            tally.add(Tally::of(used));
+        }
     }
+    println!("--- sizes of components, and times of a request or a run once they are compiled\n{figures}");
     tally.add(Tally::of(machine.broken(&folder)));
     println!("--- snapshots");
     tally.add(Tally::of(snapshots::check(project, &folder, |folder, arguments| machine.command(folder, arguments))));
@@ -96,7 +101,7 @@ impl Machine {
     }
 
     /// Makes, builds, tests and uses one project.
-    fn project(&self, folder: &Path, language: &str, kind: &str, written: &str) -> Result {
+    fn project(&self, folder: &Path, language: &str, kind: &str, written: &str) -> Result<Used> {
         let name = format!("{language}-{kind}");
         self.run(folder, &["new", &name, "--lang", language, "--kind", kind])?;
         self.run(folder, &["build", &name])?;
@@ -109,7 +114,7 @@ impl Machine {
         if !inspected.contains(&format!("written in {written}")) {
             return Err(format!("{name} should be written in {written}: {inspected}").into());
         }
-        Ok(())
+        used::project(folder, &name, kind, |arguments| self.command(folder, arguments))
     }
 
     /// A build that fails shows its tool's own words, then ours, and leaves the last good component where it is.

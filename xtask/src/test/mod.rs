@@ -3,8 +3,10 @@
 mod developed;
 mod languages;
 mod parts;
+mod served;
 mod snapshots;
 mod tally;
+mod used;
 
 use std::time::{Duration, Instant};
 

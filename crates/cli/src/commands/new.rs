@@ -39,6 +39,8 @@ enum KindFlag {
     Command,
     /// Has functions for others to call
     Library,
+    /// Answers what a product asks it, with the settings that it is given
+    Plugin,
 }
 
 impl KindFlag {
@@ -47,6 +49,7 @@ impl KindFlag {
             Self::Http => Kind::Http,
             Self::Command => Kind::Command,
             Self::Library => Kind::Library,
+            Self::Plugin => Kind::Plugin,
         }
     }
 }
@@ -68,10 +71,6 @@ pub(crate) fn execute(arguments: &Arguments) -> Result<Exit, Failure> {
 fn failure(error: &NewError, arguments: &Arguments) -> Failure {
     let place = arguments.path.display();
     match error {
-        NewError::NoTemplate { language, .. } => {
-            let kinds = new::kinds(*language).into_iter().map(Kind::key).collect::<Vec<_>>().join(", ");
-            Failure::usage(error).at("--kind").hint(format_args!("in {language} there is: {kinds}"))
-        }
         NewError::Name(faults) => {
             let hints = faults.faults.iter().filter_map(|fault| fault.hint.as_ref()).take(1);
             hints.fold(Failure::usage(error).at(place), Failure::hint)

@@ -24,6 +24,8 @@ pub struct Build {
     pub world: Option<String>,
     /// Whether its runtime's start-up work is done by the build. Only where [`Language::Go`] is built for a world.
     pub snapshot: bool,
+    /// Where bindings of the world are written, from `folder`; none are written where there is none.
+    pub bindings: Option<PathBuf>,
 }
 
 /// The languages that components are built from.
@@ -93,7 +95,11 @@ pub(super) fn read_build(check: &mut Check<'_>, table: &DeTable<'_>, span: Span)
         refused.into_iter().for_each(|error| check.fault(span.clone(), error));
         snapshot
     });
-    Some(Build { language: language?, folder: folder.unwrap_or_default(), wit, world, snapshot })
+    let bindings = build.text(check, "bindings").and_then(|(text, span)| {
+        let has_world = world.is_some() || build.misspells("world");
+        check.accept(span, read_bindings(text, language, has_world))
+    });
+    Some(Build { language: language?, folder: folder.unwrap_or_default(), wit, world, snapshot, bindings })
 }
 
 /// Why what a language builds, for a world or not, has no snapshot to take.
@@ -113,6 +119,21 @@ fn refuse_snapshot(language: Language, world: bool) -> Option<SyntaxError> {
         ),
     };
     Some(SyntaxError::new(message).hint(hint))
+}
+
+/// Where bindings go, if there are any to write.
+fn read_bindings(text: &str, language: Option<Language>, has_world: bool) -> Result<PathBuf, SyntaxError> {
+    match language {
+        Some(language @ (Language::Rust | Language::Python | Language::JavaScript | Language::TypeScript)) => {
+            let error = SyntaxError::new(format!("no bindings are written for {language}"));
+            Err(error.hint("leave `bindings` out: the language's own tool makes them while it builds"))
+        }
+        Some(Language::Go | Language::C) if !has_world => {
+            let error = SyntaxError::new("bindings are those of a world, and none is named");
+            Err(error.hint("name it in the same build: world = \"...\""))
+        }
+        Some(Language::Go | Language::C) | None => check_path(text),
+    }
 }
 
 fn read_language(text: &str) -> Result<Language, SyntaxError> {

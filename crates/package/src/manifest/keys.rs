@@ -143,6 +143,13 @@ pub(crate) const BUILD: Section = Section {
             "only with Go and a `world`",
             "Whether the start-up work of the language's runtime is done by the build, so that instances start with it done.",
         ),
+        key(
+            "bindings",
+            "text",
+            ABSENT,
+            "a path, from `folder` when it is relative; Go and C",
+            "The folder that bindings of the world are written into before it is built.",
+        ),
     ],
     elsewhere,
 };

@@ -1,6 +1,6 @@
 //! From what a language's tool left to a component that is what it should be.
 
-use coracle_package::wit::{self, Difference, Surface};
+use coracle_package::wit::{self, Difference, Surface, World};
 use wasi_preview1_component_adapter_provider as adapter;
 use wasm_metadata::AddMetadata;
 use wasmparser::{Parser, Validator, WasmFeatures};
@@ -61,7 +61,7 @@ fn embed(module: &[u8], job: &Job) -> Result<Vec<u8>, Unfit> {
 }
 
 /// The folder of WIT.
-fn wit_folder(job: &Job) -> std::path::PathBuf {
+pub(super) fn wit_folder(job: &Job) -> std::path::PathBuf {
     job.folder.join(job.build.wit.as_deref().unwrap_or("wit".as_ref()))
 }
 
@@ -84,17 +84,7 @@ fn adapt(module: &[u8]) -> Result<Vec<u8>, Unfit> {
 
 /// Whether a component offers everything that its world promises, in the form that it promises.
 fn fits(component: &[u8], job: &Job, world: &str) -> Result<(), Unfit> {
-    let folder = wit_folder(job);
-    let worlds = wit::of_path(&folder).map_err(|error| Unfit {
-        message: format!("the WIT of the world `{world}` cannot be read: {error}"),
-        details: error.place.into_iter().chain(error.excerpt).collect(),
-        hint: None,
-    })?;
-    let names = || worlds.iter().filter_map(|world| world.name.clone()).collect::<Vec<_>>().join(", ");
-    let declared = worlds.iter().find(|declared| declared.name.as_deref() == Some(world)).ok_or_else(|| Unfit {
-        hint: Some(format!("its worlds are: {}", names())),
-        ..Unfit::new(format!("{} has no world `{world}`", folder.display()))
-    })?;
+    let declared = declared(job, world)?;
     let built = wit::of_binary(component).map_err(|error| Unfit::new(error.message))?;
     let details = lacks(&declared.surface, &built);
     if details.is_empty() {
@@ -102,6 +92,21 @@ fn fits(component: &[u8], job: &Job, world: &str) -> Result<(), Unfit> {
     }
     let hint = Some("export what the world promises, or change `world` in the manifest".to_owned());
     Err(Unfit { message: format!("the component does not fit its world `{world}`"), details, hint })
+}
+
+/// A world as its WIT declares it.
+pub(super) fn declared(job: &Job, world: &str) -> Result<World, Unfit> {
+    let folder = wit_folder(job);
+    let worlds = wit::of_path(&folder).map_err(|error| Unfit {
+        message: format!("the WIT of the world `{world}` cannot be read: {error}"),
+        details: error.place.into_iter().chain(error.excerpt).collect(),
+        hint: None,
+    })?;
+    let names = || worlds.iter().filter_map(|world| world.name.clone()).collect::<Vec<_>>().join(", ");
+    worlds.iter().find(|declared| declared.name.as_deref() == Some(world)).cloned().ok_or_else(|| Unfit {
+        hint: Some(format!("its worlds are: {}", names())),
+        ..Unfit::new(format!("{} has no world `{world}`", folder.display()))
+    })
 }
 
 /// What a world exports and a component does not, or in another form.

@@ -138,16 +138,27 @@ fn c(job: &Job, need: &Need) -> Result<PathBuf, BuildError> {
     if job.build.world.is_some() {
         clang.arg("-mexec-model=reactor");
     }
-    let entries = std::fs::read_dir(&job.folder).map_err(BuildError::io(&job.folder))?;
-    let mut sources: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect();
-    sources.retain(|name| Path::new(name).extension().is_some_and(|extension| extension == "c"));
-    sources.sort();
+    let mut sources = c_files(job, Path::new(""))?;
     if sources.is_empty() {
         let what = format!("there is no .c file in {}", job.folder.display());
         return Err(BuildError::Nothing { what, hint: "`folder` in the component's build names another folder" });
     }
+    if let Some(bindings) = &job.build.bindings {
+        clang.arg("-I").arg(bindings);
+        sources.extend(c_files(job, bindings)?);
+    }
     run(clang.arg("-o").arg(&output).args(sources).arg("-lm"))?;
     Ok(output)
+}
+
+/// The C files of a folder, which is named from the folder of the source, as they are.
+fn c_files(job: &Job, folder: &Path) -> Result<Vec<PathBuf>, BuildError> {
+    let whole = job.folder.join(folder);
+    let entries = std::fs::read_dir(&whole).map_err(BuildError::io(&whole))?;
+    let mut files: Vec<_> = entries.filter_map(|entry| Some(folder.join(entry.ok()?.file_name()))).collect();
+    files.retain(|name| name.extension().is_some_and(|extension| extension == "c"));
+    files.sort();
+    Ok(files)
 }
 
 /// A file among what the build leaves behind, whole: tools are started in the folder of the source.

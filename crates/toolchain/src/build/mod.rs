@@ -1,5 +1,6 @@
 //! `coracle build`: every component of an app from its source.
 
+mod bindings;
 mod component;
 mod language;
 mod snapshot;
@@ -202,6 +203,7 @@ fn jobs(config: &Config) -> Result<Vec<Job>, ConfigError> {
 }
 
 fn one(job: &Job, need: &Need, config: &Config) -> Result<Size, BuildError> {
+    bindings::write(job)?;
     let stamp = stamp::Stamp::of(job)?;
     if !config.force && stamp.is_current() {
         let after = std::fs::metadata(&job.output).map_err(BuildError::io(&job.output))?.len();

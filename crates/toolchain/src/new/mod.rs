@@ -29,11 +29,13 @@ pub enum Kind {
     Command,
     /// Has functions for others to call.
     Library,
+    /// Answers what a product asks it, with the settings that it is given.
+    Plugin,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Http, Self::Command, Self::Library];
+    pub const ALL: [Self; 4] = [Self::Http, Self::Command, Self::Library, Self::Plugin];
 
     /// Its name on a command line.
     pub fn key(self) -> &'static str {
@@ -41,6 +43,7 @@ impl Kind {
             Self::Http => "http",
             Self::Command => "command",
             Self::Library => "library",
+            Self::Plugin => "plugin",
         }
     }
 }
@@ -54,14 +57,6 @@ impl fmt::Display for Kind {
 /// Why nothing was made.
 #[derive(Debug, thiserror::Error)]
 pub enum NewError {
-    /// The language has no such kind yet.
-    #[error("there is no {kind} project in {language}")]
-    NoTemplate {
-        /// The language.
-        language: Language,
-        /// The kind.
-        kind: Kind,
-    },
     /// The folder's name cannot be that of an app.
     #[error("{}", .0.faults.first().map(|fault| fault.message.as_str()).unwrap_or_default())]
     Name(Faults),
@@ -78,18 +73,12 @@ pub enum NewError {
     },
 }
 
-/// The kinds that a language has.
-pub fn kinds(language: Language) -> Vec<Kind> {
-    Kind::ALL.into_iter().filter(|kind| template::files(language, *kind).is_some()).collect()
-}
-
 /// Writes the project, and answers with its files.
 ///
 /// # Errors
-/// The folder is there already, or cannot be made; its name is none for an app; the language has no such kind.
+/// The folder is there already, or cannot be made; its name is none for an app.
 pub fn run(config: &Config) -> Result<Vec<PathBuf>, NewError> {
     let Config { folder, language, kind } = config;
-    let files = template::files(*language, *kind).ok_or(NewError::NoTemplate { language: *language, kind: *kind })?;
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let manifest = template::manifest(&name, *language, *kind);
     Manifest::parse(&manifest, Path::new(FILE_NAME)).map_err(NewError::Name)?;
@@ -98,8 +87,8 @@ pub fn run(config: &Config) -> Result<Vec<PathBuf>, NewError> {
     }
     let mut written = Vec::new();
     let own = [(FILE_NAME, manifest.as_str()), (".gitignore", template::IGNORED)];
-    for (path, content) in own.into_iter().chain(files) {
-        let content = content.replace("{{name}}", &name);
+    for (path, content) in own.into_iter().chain(template::files(*language, *kind)) {
+        let content = content.replace("{{name}}", &name).replace(template::SAMPLES_IN_GO, &name);
         let file = folder.join(path);
         let made = file.parent().map_or(Ok(()), std::fs::create_dir_all);
         made.and_then(|()| std::fs::write(&file, content))
@@ -117,7 +106,7 @@ mod tests {
     fn every_project_has_a_manifest_without_faults_and_a_test() {
         let folder = tempfile::tempdir().unwrap();
         for language in Language::ALL {
-            for kind in kinds(language) {
+            for kind in Kind::ALL {
                 let folder = folder.path().join(format!("{}-{kind}", language.key()));
                 let files = run(&Config { folder: folder.clone(), language, kind }).unwrap();
                 assert!(files.iter().any(|file| file.starts_with("tests")), "{language} {kind}");
