@@ -28,6 +28,8 @@ struct Shared {
     limit: u64,
     used: AtomicU64,
     idle: Mutex<Idle>,
+    /// Held while an instance that waited goes.
+    going: Mutex<()>,
 }
 
 /// Who keeps instances that wait, by the order in which these began to.
@@ -46,7 +48,8 @@ pub(crate) trait Keeper: Send + Sync {
 impl Budget {
     /// Of `limit` bytes; without one nothing is bounded.
     pub(crate) fn new(limit: Option<u64>) -> Self {
-        Self(Arc::new(Shared { limit: limit.unwrap_or(u64::MAX), used: AtomicU64::new(0), idle: Mutex::default() }))
+        let (limit, used) = (limit.unwrap_or(u64::MAX), AtomicU64::new(0));
+        Self(Arc::new(Shared { limit, used, idle: Mutex::default(), going: Mutex::default() }))
     }
 
     /// Bytes that guests hold now.
@@ -73,7 +76,7 @@ impl Budget {
     pub fn has_room(&self) -> bool {
         while self.is_short() {
             if !self.make_room() {
-                return false;
+                return !self.is_short();
             }
         }
         true
@@ -95,7 +98,9 @@ impl Budget {
 
     /// Has the instance that waited longest dropped, and says whether there was one.
     pub(crate) fn make_room(&self) -> bool {
-        // Not held meanwhile: to drop an instance takes long, and gives back what it held here.
+        // One after the other: who finds nobody left finds also what the last one gave back.
+        let _going = self.0.going.lock().unwrap_or_else(PoisonError::into_inner);
+        // This lock is not held meanwhile: to drop an instance takes long.
         let oldest = self.idle().keepers.pop_first();
         let Some((number, keeper)) = oldest else { return false };
         if let Some(keeper) = keeper.upgrade() {
@@ -128,10 +133,16 @@ impl Held {
         let add = |used: u64| used.checked_add(bytes).filter(|total| total <= limit);
         // More than there is at all is no reason to drop anything.
         let possible = self.bytes.checked_add(bytes).is_some_and(|total| total <= *limit);
-        while used.fetch_update(Relaxed, Relaxed, add).is_err() {
-            if !possible || !self.budget.make_room() {
-                return false;
+        let taken = || used.fetch_update(Relaxed, Relaxed, add).is_ok();
+        while !taken() {
+            if possible && self.budget.make_room() {
+                continue;
             }
+            // Another thread may have had the last one go.
+            if possible && taken() {
+                break;
+            }
+            return false;
         }
         self.bytes += bytes;
         true

@@ -10,8 +10,10 @@ use crate::meter::{Exhausted, thread_time};
 pub(crate) struct Current(Mutex<Calls>);
 
 struct Calls {
-    /// The oldest first. Never empty: one that has ended stays until there is another.
+    /// The oldest first. Never empty: the last one stays when it has ended, until there is another.
     calls: Vec<Arc<Invocation>>,
+    /// Whether the one that is left has ended.
+    ended: bool,
     /// Whether the guest is being polled, on this thread.
     polled: bool,
 }
@@ -19,7 +21,7 @@ struct Calls {
 impl Current {
     /// Of an instance that works for `invocation` alone.
     pub(crate) fn of(invocation: &Arc<Invocation>) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Calls { calls: vec![Arc::clone(invocation)], polled: false })))
+        Arc::new(Self(Mutex::new(Calls { calls: vec![Arc::clone(invocation)], ended: false, polled: false })))
     }
 
     /// The one that the instance works for. Of several it is the oldest: the engine does not say for which of them the
@@ -40,20 +42,24 @@ impl Current {
 
     /// Works for `invocation` and no other from now on.
     pub(crate) fn set(&self, invocation: Arc<Invocation>) {
-        self.change(|calls| *calls = vec![invocation]);
+        self.change(|calls| (calls.calls, calls.ended) = (vec![invocation], false));
     }
 
     /// Works for `invocation` too.
     pub(crate) fn add(&self, invocation: Arc<Invocation>) {
-        self.change(|calls| calls.push(invocation));
+        self.change(|calls| {
+            if std::mem::take(&mut calls.ended) {
+                calls.calls.clear();
+            }
+            calls.calls.push(invocation);
+        });
     }
 
-    /// Works for `invocation` no longer, unless it is the only one.
+    /// Works for `invocation` no longer.
     pub(crate) fn remove(&self, invocation: &Arc<Invocation>) {
-        self.change(|calls| {
-            if calls.len() > 1 {
-                calls.retain(|call| !Arc::ptr_eq(call, invocation));
-            }
+        self.change(|calls| match &calls.calls[..] {
+            [last] => calls.ended = Arc::ptr_eq(last, invocation),
+            _ => calls.calls.retain(|call| !Arc::ptr_eq(call, invocation)),
         });
     }
 
@@ -74,7 +80,8 @@ impl Current {
 
     /// Whether the wall time of any is over.
     pub(crate) fn is_late(&self) -> bool {
-        self.lock().calls.iter().any(|call| call.meter.is_late())
+        let calls = self.lock();
+        !calls.ended && calls.calls.iter().any(|call| call.meter.is_late())
     }
 
     /// Asked at every tick of a running guest: whether it may go on.
@@ -83,12 +90,12 @@ impl Current {
     }
 
     /// Changes who there is; a poll under way is charged to those who were there before, up to now.
-    fn change(&self, change: impl FnOnce(&mut Vec<Arc<Invocation>>)) {
+    fn change(&self, change: impl FnOnce(&mut Calls)) {
         let mut calls = self.lock();
         if calls.polled {
             calls.end();
         }
-        change(&mut calls.calls);
+        change(&mut calls);
         if calls.polled {
             calls.begin();
         }

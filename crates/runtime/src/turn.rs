@@ -14,16 +14,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use crate::meter::TICK;
 
 /// The weight at which virtual time is CPU time.
 const UNIT_WEIGHT: u64 = 100;
 
-/// CPU time that a guest has used when it goes behind those that have not begun, in nanoseconds.
+/// CPU time that a guest has used when it goes behind those that have not begun.
 ///
 /// Reason: most functions need less, so that they end before others begin; one that needs more keeps nobody out.
-const LITTLE: u64 = TICK.as_nanos() as u64;
+const LITTLE: Duration = TICK;
 
 /// Everybody who wants a turn on the guests of one engine.
 pub(crate) struct Turns {
@@ -66,7 +67,7 @@ struct Ticket {
 /// Who goes first among the guests of a component.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
-    /// One that has begun, and used [`LITTLE`].
+    /// One that has begun, and used less than [`LITTLE`].
     Begun,
     /// One that has not begun, or has used more.
     Other,
@@ -219,7 +220,8 @@ impl Turn {
     /// Begins a turn, or waits for it. Every turn that was begun has to be ended.
     pub(crate) fn poll_begin(&mut self, context: &Context<'_>) -> Poll<()> {
         let place = self.share.place;
-        let rank = if (1..LITTLE).contains(&self.used) { Rank::Begun } else { Rank::Other };
+        let little = (1..LITTLE.as_nanos()).contains(&self.used.into());
+        let rank = if little { Rank::Begun } else { Rank::Other };
         let mut state = self.share.turns.lock();
         let mut next = None;
         self.standing = match self.standing {

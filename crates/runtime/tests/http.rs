@@ -379,6 +379,19 @@ async fn calls_in_one_instance_share_its_cpu_time() {
 }
 
 #[tokio::test]
+async fn a_call_that_has_ended_is_charged_nothing_and_ends_nobody() {
+    let (wall, limit) = (Duration::from_secs(2), Duration::from_millis(200));
+    let function = shared(Limits { wall_time: Some(wall), cpu_time: Some(limit), ..Limits::http() });
+    assert_eq!(say(&function, "/count").await.0, "1\n");
+    tokio::time::sleep(wall + Duration::from_millis(100)).await;
+    assert_eq!(say(&function, "/count").await.0, "2\n", "it is the same instance");
+    tokio::time::sleep(wall + Duration::from_millis(100)).await;
+    let record = say(&function, "/spin").await.1;
+    assert_eq!(record.outcome, Outcome::CpuDeadline, "{record:?}");
+    assert!(record.cpu >= limit, "{record:?}");
+}
+
+#[tokio::test]
 async fn what_a_guest_does_after_its_last_answer_belongs_to_it() {
     let function = shared(Limits::http());
     let (text, record) = say(&function, "/later?300").await;

@@ -119,7 +119,10 @@ async fn start(
 fn stopped(finished: Finished, told: &Told) -> SnapshotError {
     let hint = match (told.refused(), finished.record.outcome) {
         (Some(refused), _) => refused.hint().map(str::to_owned),
-        (None, Outcome::CpuDeadline | Outcome::WallDeadline | Outcome::OutOfMemory) => Some(format!(
+        (None, Outcome::WallDeadline) => {
+            Some(format!("it may take {}: build again where the machine is less busy", format_duration(WALL_TIME)))
+        }
+        (None, Outcome::CpuDeadline | Outcome::OutOfMemory) => Some(format!(
             "it may have {} of CPU time and {} of memory: leave large work to the first call",
             format_duration(CPU_TIME),
             format_size(MEMORY)

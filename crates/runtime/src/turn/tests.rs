@@ -69,7 +69,7 @@ fn while_there_are_slots_nobody_waits_and_a_place_is_kept() {
     assert!(!begins(&mut one.guests[2]), "there are two slots");
     one.guests[0].end(MS, true);
     assert!(begins(&mut one.guests[0]), "it has used little");
-    one.guests[0].end(LITTLE, true);
+    one.guests[0].end(5 * MS, true);
     assert!(!begins(&mut one.guests[0]), "its own component's other guest is next");
     assert!(begins(&mut one.guests[2]));
     one.guests[1].end(MS, false);
@@ -86,10 +86,10 @@ fn those_that_have_begun_end_before_others_begin_unless_they_take_long() {
     assert!(!begins(&mut all[0]), "the slot was given away while it waited for something else");
     assert!(!begins(&mut all[3]));
     assert!(begins(&mut all[1]));
-    all[1].end(LITTLE, true);
+    all[1].end(5 * MS, true);
     assert!(!begins(&mut all[1]));
     assert!(begins(&mut all[0]), "it has begun");
-    all[0].end(LITTLE - 2 * MS, false);
+    all[0].end(3 * MS, false);
     assert!(begins(&mut all[2]), "the first that came");
     assert!(!begins(&mut all[0]), "it waits again");
     all[2].end(MS, false);
