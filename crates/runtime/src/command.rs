@@ -94,7 +94,7 @@ pub async fn run(
     arguments: &[String],
     observation: Observation,
 ) -> Result<Finished, StartError> {
-    let invocation = Arc::new(Invocation::new(&authority.limits, None, None));
+    let invocation = Arc::new(Invocation::new(&authority.limits, observation.logs.clone(), None));
     let profiler = profiler(engine, code, &observation)?;
     match code {
         Code::Module(module) => {

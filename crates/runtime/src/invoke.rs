@@ -76,7 +76,7 @@ pub async fn invoke(
     observation: Observation,
 ) -> Result<(Finished, Option<String>), InvokeError> {
     let call = Call::parse(call)?;
-    let invocation = Arc::new(Invocation::new(&authority.limits, None, None));
+    let invocation = Arc::new(Invocation::new(&authority.limits, observation.logs.clone(), None));
     let profiler = profiler(engine, code, &observation)?;
     match code {
         Code::Module(module) => {

@@ -13,6 +13,7 @@ use crate::compile::Code;
 use crate::current::Current;
 use crate::engine::Engine;
 use crate::invocation::{Invocation, Record};
+use crate::log::GuestLog;
 use crate::meter::{Exhausted, HostPanicked, Metered, passed};
 use crate::outcome::{Outcome, TrapKind};
 use crate::profile::Profiler;
@@ -38,6 +39,8 @@ pub struct Observation {
     pub profile: bool,
     /// Ends the guest early.
     pub cancel: Option<Cancel>,
+    /// Receives what the guest logs. Its standard streams are those of this process.
+    pub logs: Option<Arc<dyn GuestLog>>,
 }
 
 /// How a guest ended.

@@ -31,7 +31,11 @@ pub(super) fn project(folder: &Path, name: &str, kind: &str, coracle: impl Fn(&[
         "library" => timed(|| expect(&run(&["--invoke", "greet(\"Ada\")", &file])?, "\"Hello, Ada!\""))?,
         "plugin" => timed(|| {
             let output = run(&["--var", "unsold=durian", "--invoke", ORDER, &file])?;
-            expect(&output, "ok([\"3 x pear\"])")
+            expect(&output, "ok([\"3 x pear\"])")?;
+            match String::from_utf8_lossy(&output.stderr).contains("[info] rules: checking an order of Ada") {
+                true => Ok(()),
+                false => Err(format!("{name} should log what it does: {output:?}").into()),
+            }
         })?,
         other => return Err(format!("nobody knows how to use a {other}").into()),
     };

@@ -1,7 +1,7 @@
 //! `coracle run`: one guest in a process of its own.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +17,10 @@ use coracle_runtime::command::{self, StartError};
 use coracle_runtime::compile::{self, Code, CompileError};
 use coracle_runtime::diagnose::lacks;
 use coracle_runtime::invoke::{self, InvokeError};
-use coracle_runtime::{Authority, CallStack, Engine, EngineOptions, Finished, Observation, Outcome, Resolution};
+use coracle_runtime::{
+    Authority, CallStack, Engine, EngineOptions, Finished, GuestLog, LogLevel, LogStream, Observation, Outcome,
+    Resolution,
+};
 
 use crate::compiler;
 use crate::environment::Environment;
@@ -131,6 +134,19 @@ struct Run<'a> {
     authority: Arc<Authority>,
 }
 
+/// What a guest logs stands beside what it writes to standard error.
+struct Told;
+
+impl GuestLog for Told {
+    fn line(&self, stream: LogStream<'_>, text: &str) {
+        let LogStream::Log(level, context) = stream else { return };
+        let level = format!("{level:?}").to_lowercase();
+        let line = format!("[{level}] {}: {}\n", output::visible(context), output::visible(text));
+        // Where standard error is closed, nobody is there to be told.
+        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+    }
+}
+
 impl Run<'_> {
     async fn to_end(&self) -> Result<Exit, Failure> {
         let Arguments { target, profile, coredump, .. } = self.arguments;
@@ -142,6 +158,7 @@ impl Run<'_> {
             profile: profile.is_some(),
             // Otherwise the system ends the process, which is faster and always works.
             cancel: profile.is_some().then(|| Box::pin(interrupt()) as _),
+            logs: Some(Arc::new(Told)),
         };
         let (finished, value) = match &self.arguments.invoke {
             None => {
@@ -153,6 +170,11 @@ impl Run<'_> {
                 .map_err(|error| invoke_failure(&error, call, target))?,
         };
         let finished = ManuallyDrop::new(finished);
+        if finished.record.dropped_log_lines > 0 {
+            let dropped =
+                format!("{} more lines were logged than `log-lines` allows", finished.record.dropped_log_lines);
+            Told.line(LogStream::Log(LogLevel::Warn, "coracle"), &dropped);
+        }
         if let (Some(path), Some(bytes)) = (profile, &finished.profile) {
             write_file(path, bytes)?;
         }
