@@ -38,7 +38,7 @@ const MEMORY_RESERVATION: usize = 4 << 30;
 ///
 /// Reason: each reserves the address space of two memories, and a process has 128 TiB on the systems that Coracle runs on: so
 /// many take half of that.
-pub(crate) const MAX_POOL: u32 = 8_000;
+pub const MAX_POOL: u32 = 8_000;
 
 /// Core instances, memories and tables in one component. Go, Python and JavaScript components of today have under 20.
 const MAX_PARTS_PER_COMPONENT: u32 = 64;

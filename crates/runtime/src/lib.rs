@@ -31,7 +31,7 @@ pub mod wired;
 
 pub use authority::{Authority, AuthorityError, Resolution};
 pub use budget::Budget;
-pub use engine::{Engine, EngineError, EngineOptions};
+pub use engine::{Engine, EngineError, EngineOptions, MAX_POOL};
 pub use invocation::{Observer, ProviderRecord, Record, Refusal};
 pub use log::{GuestLog, LogLevel, LogStream};
 pub use outcome::{Outcome, TrapKind};

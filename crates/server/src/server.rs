@@ -99,8 +99,18 @@ impl Bound {
     pub async fn new(config: Config) -> Result<Self, ServerError> {
         let metrics = Metrics::new();
         // Each invocation of a wired component may take an instance of every component that provides for it.
-        let instances = config.max_invocations.saturating_mul(wire::instances(&config.source));
-        let options = EngineOptions { memory: Some(config.memory), ..EngineOptions::server(instances) };
+        let each = wire::instances(&config.source);
+        let invocations = wire::whole_invocations(config.max_invocations, each);
+        if invocations < config.max_invocations {
+            tracing::warn!(
+                invocations,
+                asked = config.max_invocations,
+                each,
+                "each invocation takes so many instances that fewer run at one time"
+            );
+        }
+        let options =
+            EngineOptions { memory: Some(config.memory), ..EngineOptions::server(invocations.saturating_mul(each)) };
         let engine = Engine::new(options, config.compiler.clone())?;
         metrics.watch(engine.budget());
         let builder = Builder { engine, metrics: metrics.clone(), config };
@@ -129,7 +139,7 @@ impl Bound {
         };
         let server = Server {
             app: ArcSwap::from_pointee(app),
-            gate: Gate::new(config.max_invocations, MAX_WAITING, MAX_WAIT),
+            gate: Gate::new(invocations, MAX_WAITING, MAX_WAIT),
             memory: builder.engine.budget().clone(),
             trusted: config.trusted_proxies.clone().into(),
             metrics,

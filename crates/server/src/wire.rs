@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use coracle_package::compose;
 use coracle_package::manifest::{self, Manifest};
+use coracle_runtime::MAX_POOL;
 use coracle_runtime::wired::{Import, Provider, WireError};
 
 use crate::app::{Builder, Values};
@@ -112,6 +113,12 @@ pub(crate) fn instances(source: &Source) -> u32 {
     most.and_then(|most| u32::try_from(most).ok()).unwrap_or(1)
 }
 
+/// How many of the invocations that were `asked` for may run at one time, where each takes so many instances: those that would
+/// begin and find no instance in the pool half way are turned away at once.
+pub(crate) fn whole_invocations(asked: u32, each: u32) -> u32 {
+    asked.min(MAX_POOL / each.max(1)).max(1)
+}
+
 /// What to do about a component that cannot be wired.
 pub(crate) fn not_wired(error: &WireError, problem: Problem) -> Problem {
     match error {
@@ -119,5 +126,18 @@ pub(crate) fn not_wired(error: &WireError, problem: Problem) -> Problem {
             problem.hint("write `fuse = true` under the component that imports it: fused, everything may be passed")
         }
         _ => problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_run_than_find_all_their_instances() {
+        assert_eq!(whole_invocations(1_000, 1), 1_000);
+        assert_eq!(whole_invocations(1_000, 16), 500);
+        assert_eq!(whole_invocations(u32::MAX, 1), MAX_POOL);
+        assert_eq!(whole_invocations(1_000, u32::MAX), 1);
     }
 }
