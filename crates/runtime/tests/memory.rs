@@ -9,7 +9,7 @@ use std::time::Duration;
 use coracle_package::limit::Limits;
 use coracle_runtime::compile::Compiler;
 use coracle_runtime::{Engine, EngineOptions, GuestLog, LogStream, Outcome, TrapKind};
-use guests::{ask, engine, function, probe, reused_probe};
+use guests::{ask, ask_until, engine, function, probe, reused_probe};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn growth_past_the_memory_of_all_guests_fails_in_the_guest_that_grows() {
@@ -66,8 +66,8 @@ async fn more_random_bytes_than_anybody_needs_end_the_guest() {
 #[tokio::test(flavor = "multi_thread")]
 async fn however_a_guest_ends_nothing_of_it_stays_charged() {
     let engine = engine(Some(1 << 30));
-    let limits = Limits { cpu_time: Some(Duration::from_millis(100)), ..Limits::http() };
-    let function = probe(&engine, limits);
+    let function = probe(&engine, Limits::http());
+    let hurried = probe(&engine, Limits { cpu_time: Some(Duration::from_millis(100)), ..Limits::http() });
     for (path, outcome) in [
         ("/", Outcome::Ok),
         ("/trap", Outcome::Trap(TrapKind::Unreachable)),
@@ -79,7 +79,7 @@ async fn however_a_guest_ends_nothing_of_it_stays_charged() {
         ("/silent", Outcome::InvalidResponse),
         ("/bytes?count=9", Outcome::Ok),
     ] {
-        let record = ask(&function, path, None).await;
+        let record = ask(if path == "/spin" { &hurried } else { &function }, path, None).await;
         assert_eq!(record.outcome, outcome, "{path}: {record:?}");
         assert_eq!(engine.budget().used(), 0, "{path}");
     }
@@ -112,22 +112,47 @@ async fn instances_that_wait_make_room_for_one_at_work() {
     assert_eq!(waiting(), 1, "one has gone");
     drop(first);
     assert_eq!(waiting(), 1, "it was the one that waited longest");
+}
 
-    // Also for one that grows while it runs.
-    let greedy = ask(&probe(&engine, Limits::http()), "/grow", None).await;
-    assert!(matches!(greedy.outcome, Outcome::Ok | Outcome::OutOfMemory), "{greedy:?}");
-    assert_eq!(engine.budget().used(), 0, "the other one has gone too");
-    assert_eq!(ask(&second, "/", None).await.outcome, Outcome::Ok);
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_waits_makes_room_for_one_that_grows_and_one_at_work_does_not() {
+    let roomy = engine(None);
+    let spare = reused_probe(&roomy);
+    assert_eq!(ask(&spare, "/", None).await.outcome, Outcome::Ok);
+    let one = roomy.budget().used();
+
+    // One that waits, one at work, and one that grows, which has room for little more than to begin.
+    let engine = engine(Some(4 * one));
+    let (spare, busy, greedy) = (reused_probe(&engine), probe(&engine, Limits::http()), probe(&engine, Limits::http()));
+    assert_eq!(ask(&spare, "/", None).await.outcome, Outcome::Ok);
+    let held = || (engine.budget().used() + one / 2) / one;
+    let grown = async {
+        while held() < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let greedy = ask(&greedy, "/grow", None).await;
+        assert!(matches!(greedy.outcome, Outcome::Ok | Outcome::OutOfMemory), "{greedy:?}");
+        assert!(greedy.peak_memory > 2 * one, "it had the room of the one that waited: {greedy:?}");
+        assert_eq!(held(), 1, "only the one at work is left");
+    };
+    let busy = ask_until(grown, &busy, "/sleep?ms=60000", None).await;
+    assert_eq!(busy.outcome, Outcome::Cancelled, "it was at work until its caller left: {busy:?}");
+    assert_eq!(engine.budget().used(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn instances_that_wait_take_no_places_from_others() {
     let engine = Engine::new(EngineOptions::server(2), Compiler::InProcess).unwrap();
     let waiting = reused_probe(&engine);
+    assert_eq!(ask(&waiting, "/", None).await.outcome, Outcome::Ok);
+    let one = engine.budget().used();
     let both = tokio::join!(ask(&waiting, "/sleep?ms=500", None), ask(&waiting, "/sleep?ms=500", None));
     assert_eq!((both.0.outcome, both.1.outcome), (Outcome::Ok, Outcome::Ok));
+    let held = || (engine.budget().used() + one / 2) / one;
+    assert_eq!(held(), 2, "both places are taken");
     let other = ask(&probe(&engine, Limits::http()), "/", None).await;
     assert_eq!(other.outcome, Outcome::Ok, "{other:?}");
+    assert_eq!(held(), 1, "one has gone for it");
 }
 
 /// Host code with a fault, which it has once: while that is cleaned up, what is left of the guest's output comes too.
