@@ -31,7 +31,8 @@ pub struct Record {
     pub wall: Duration,
     /// CPU time used by the guest and by the host on its behalf.
     pub cpu: Duration,
-    /// The most linear memory held at one time, in bytes.
+    /// The most memory held at one time, in bytes: linear memories, heaps and tables, and what was on its way to and from other
+    /// components.
     pub peak_memory: u64,
     /// More about a failure, for the log and never for the guest's caller.
     pub detail: Option<String>,
@@ -50,7 +51,8 @@ pub struct ProviderRecord {
     pub name: Arc<str>,
     /// CPU time used by it and by the host on its behalf.
     pub cpu: Duration,
-    /// The most memory held at one time, in bytes.
+    /// The most memory held at one time, in bytes: linear memories, heaps and tables, and what was on its way to and from other
+    /// components.
     pub peak_memory: u64,
     /// Log lines that were dropped because it wrote too many.
     pub dropped_log_lines: u64,

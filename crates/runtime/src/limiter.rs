@@ -1,6 +1,7 @@
 //! What one instance may hold: linear memories, garbage-collected heaps, tables, and what the host keeps for it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use coracle_package::limit::Limits;
 use wasmtime::ResourceLimiter;
@@ -44,11 +45,27 @@ pub(crate) struct Limiter {
     /// Bytes that the host keeps for the guest: behind its handles, counted now and then, and of calls to and from other
     /// components. What every instance is charged covers some of the former.
     buffers: u64,
-    crossing: u64,
-    /// What is charged to the budget of all guests.
+    crossing: Arc<AtomicU64>,
+    /// What is charged to the budget of all guests, but for what is on its way.
     held: Held,
+    budget: Budget,
     /// Whether that budget has denied anything.
     short: bool,
+}
+
+/// What is charged for values on their way to or from another component, for as long as this is there. A call that is given up
+/// drops it like one that comes back.
+pub(crate) struct Crossing {
+    bytes: u64,
+    /// Of all that is on its way.
+    crossing: Arc<AtomicU64>,
+    _held: Held,
+}
+
+impl Drop for Crossing {
+    fn drop(&mut self) {
+        self.crossing.fetch_sub(self.bytes, Relaxed);
+    }
 }
 
 impl Limiter {
@@ -66,15 +83,16 @@ impl Limiter {
             memory: 0,
             elements: 0,
             buffers: 0,
-            crossing: 0,
+            crossing: Arc::default(),
             held,
+            budget: budget.clone(),
             short: false,
         })
     }
 
     /// An instance that is used again holds from the start what it held before.
     pub(crate) fn begin(&self, invocation: &Invocation) {
-        invocation.meter.note_memory(self.memory);
+        invocation.meter.note_memory(self.total());
     }
 
     /// Whether the memory of all guests did not allow what this instance wanted.
@@ -87,32 +105,41 @@ impl Limiter {
         let (beyond, before) = (bytes.saturating_sub(INSTANCE_BYTES), self.buffers.saturating_sub(INSTANCE_BYTES));
         if beyond <= before {
             self.held.give_back(before - beyond);
-        } else if bytes.saturating_add(self.crossing) > self.buffer_limit || !self.take(beyond - before) {
+        } else if bytes.saturating_add(self.crossing()) > self.buffer_limit || !self.take(beyond - before) {
             return Err(Exhausted::Buffers);
         }
         self.buffers = bytes;
         Ok(())
     }
 
-    /// The host now keeps `bytes` more of a call to or from another component, until [`Limiter::let_pass`].
-    pub(crate) fn hold(&mut self, bytes: u64) -> Result<(), Full> {
-        let total = self.crossing.saturating_add(bytes);
+    /// The host now keeps `bytes` more of a call to or from another component, until what this returns is dropped.
+    pub(crate) fn hold(&mut self, bytes: u64) -> Result<Crossing, Full> {
+        let total = self.crossing().saturating_add(bytes);
         if self.buffers.saturating_add(total) > self.buffer_limit {
             return Err(Full::Limit(self.buffer_limit));
         }
-        if !self.take(bytes) {
+        let mut held = self.budget.hold();
+        if !held.take(bytes) {
+            self.short = true;
             return Err(Full::Budget);
         }
-        self.crossing = total;
-        let held = self.memory.saturating_add(total);
-        self.current.each(|call| call.meter.note_memory(held));
-        Ok(())
+        self.crossing.fetch_add(bytes, Relaxed);
+        self.note();
+        Ok(Crossing { bytes, crossing: Arc::clone(&self.crossing), _held: held })
     }
 
-    /// `bytes` of such a call are kept no longer.
-    pub(crate) fn let_pass(&mut self, bytes: u64) {
-        self.crossing = self.crossing.saturating_sub(bytes);
-        self.held.give_back(bytes);
+    fn crossing(&self) -> u64 {
+        self.crossing.load(Relaxed)
+    }
+
+    /// What the guest is said to hold: its own, and what is on its way.
+    fn total(&self) -> u64 {
+        self.memory.saturating_add(self.crossing())
+    }
+
+    fn note(&self) {
+        let total = self.total();
+        self.current.each(|call| call.meter.note_memory(total));
     }
 
     /// Whether the linear memories, heaps and tables may have `bytes` more.
@@ -121,7 +148,7 @@ impl Limiter {
         let grown = total <= self.memory_limit && self.take(bytes);
         if grown {
             self.memory = total;
-            self.current.each(|call| call.meter.note_memory(total));
+            self.note();
         } else {
             self.deny();
         }
@@ -247,16 +274,24 @@ mod tests {
         let budget = Budget::new(Some(HTTP_HOST_MEMORY));
         let (mut limiter, invocation) = limiter(u64::MAX, &budget);
         limiter.keep(INSTANCE_BYTES).unwrap();
-        assert_eq!(limiter.hold(HTTP_HOST_MEMORY), Err(Full::Limit(HTTP_HOST_MEMORY)));
-        limiter.hold(1 << 20).unwrap();
+        assert_eq!(limiter.hold(HTTP_HOST_MEMORY).err(), Some(Full::Limit(HTTP_HOST_MEMORY)));
+        let crossing = limiter.hold(1 << 20).unwrap();
         assert_eq!(budget.used(), INSTANCE_BYTES + (1 << 20));
-        assert_eq!(invocation.meter.memory_peak(), 1 << 20);
+        assert!(limiter.memory_growing(0, PAGE, None).unwrap());
+        assert_eq!(
+            invocation.meter.memory_peak(),
+            (1 << 20) + PAGE as u64,
+            "what is on its way, and what grew meanwhile"
+        );
         assert_eq!(limiter.keep(HTTP_HOST_MEMORY), Err(Exhausted::Buffers), "both together");
-        limiter.let_pass(1 << 20);
-        assert_eq!(budget.used(), INSTANCE_BYTES);
+        drop(crossing);
+        assert_eq!(budget.used(), INSTANCE_BYTES + PAGE as u64);
+        limiter.keep(HTTP_HOST_MEMORY - PAGE as u64).unwrap();
+        limiter.keep(INSTANCE_BYTES).unwrap();
         let (mut other, _) = self::limiter(u64::MAX, &budget);
         assert!(other.memory_growing(0, usize::try_from(HTTP_HOST_MEMORY - (1 << 20)).unwrap(), None).unwrap());
-        assert_eq!(limiter.hold(1 << 20), Err(Full::Budget));
+        assert_eq!(limiter.hold(1 << 20).err(), Some(Full::Budget));
+        assert!(limiter.is_short());
     }
 
     /// What a guest does with its memory, and its host.
@@ -270,6 +305,9 @@ mod tests {
         /// Begins an instance, or ends the one there is.
         Turn,
     }
+
+    /// One instance: the bytes of its memory, the elements of its table, and what is on its way to or from it.
+    type Instance = (Limiter, usize, usize, Vec<Crossing>);
 
     fn step() -> impl Strategy<Value = Step> {
         let maximum = || proptest::option::of(0_usize..200);
@@ -291,7 +329,7 @@ mod tests {
             steps in proptest::collection::vec((0_usize..4, step()), 0..200),
         ) {
             let budget = Budget::new(Some(limit));
-            let mut instances: [Option<(Limiter, usize, usize)>; 4] = Default::default();
+            let mut instances: [Option<Instance>; 4] = Default::default();
             for (which, step) in steps {
                 let slot = &mut instances[which];
                 match (step, slot.as_mut()) {
@@ -300,28 +338,28 @@ mod tests {
                         let limits = Limits::http();
                         let invocation = Arc::new(Invocation::new(&limits, None, None));
                         let begun = Limiter::new(Current::of(&invocation), &limits, &budget);
-                        *slot = begun.ok().map(|limiter| (limiter, 0, 0));
+                        *slot = begun.ok().map(|limiter| (limiter, 0, 0, Vec::new()));
                     }
-                    (Step::Memory(pages, maximum), Some((limiter, memory, _))) => {
+                    (Step::Memory(pages, maximum), Some((limiter, memory, ..))) => {
                         let desired = *memory + pages * PAGE;
                         if limiter.memory_growing(*memory, desired, maximum.map(|pages| pages * PAGE)).unwrap() {
                             *memory = desired;
                         }
                     }
-                    (Step::Table(more, maximum), Some((limiter, _, elements))) => {
+                    (Step::Table(more, maximum), Some((limiter, _, elements, _))) => {
                         let desired = *elements + more;
                         if limiter.table_growing(*elements, desired, maximum).unwrap() {
                             *elements = desired;
                         }
                     }
                     (Step::Keep(bytes), Some((limiter, ..))) => _ = limiter.keep(bytes),
-                    (Step::Hold(bytes), Some((limiter, ..))) => _ = limiter.hold(bytes),
-                    (Step::LetPass, Some((limiter, ..))) => limiter.let_pass(limiter.crossing),
+                    (Step::Hold(bytes), Some((limiter, .., crossing))) => crossing.extend(limiter.hold(bytes)),
+                    (Step::LetPass, Some((.., crossing))) => _ = crossing.pop(),
                     (_, None) => {}
                 }
-                let held = instances.iter().flatten().map(|(limiter, memory, elements)| {
+                let held = instances.iter().flatten().map(|(limiter, memory, elements, _)| {
                     assert_eq!(limiter.memory, *memory as u64 + *elements as u64 * ELEMENT_BYTES);
-                    INSTANCE_BYTES.max(limiter.buffers) + limiter.memory + limiter.crossing
+                    INSTANCE_BYTES.max(limiter.buffers) + limiter.total()
                 });
                 prop_assert_eq!(budget.used(), held.sum::<u64>());
                 prop_assert!(budget.used() <= limit);

@@ -123,7 +123,8 @@ impl Meter {
         self.memory_denied.store(true, Relaxed);
     }
 
-    /// The most linear memory and table space held at one time, in bytes.
+    /// The most memory held at one time, in bytes: linear memories, heaps and tables, and what was on its way to and from other
+    /// components.
     pub(crate) fn memory_peak(&self) -> u64 {
         self.memory_peak.load(Relaxed)
     }

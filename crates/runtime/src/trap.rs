@@ -65,8 +65,7 @@ const TOO_MUCH: &str = "too much data is being copied between the host and the g
 
 /// The same in the words of whoever runs the app.
 const TOO_MUCH_SAID: &str = "a call passes more to the host, or to another component, than `call-bytes` allows, where an element of \
-     a list takes some dozens of bytes and text one a byte; pass smaller pieces, a stream or a resource, raise the limit, or fuse \
-     the components";
+     a list takes some dozens of bytes and text one a byte; pass smaller pieces, a stream or a resource, or raise the limit";
 
 /// What the log says of `error`: its cause and the guest's own call stack, innermost first.
 ///

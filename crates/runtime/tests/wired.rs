@@ -123,20 +123,27 @@ async fn a_component_stands_between_two_others_and_consumers_have_providers_of_t
 }
 
 #[test]
-fn streams_cannot_cross_and_that_is_said_before_anything_runs() {
+fn streams_and_asynchronous_calls_cannot_cross_and_that_is_said_before_anything_runs() {
     let engine = guests::engine(None);
-    let provider =
-        r#"(module (memory (export "memory") 1) (func (export "test:counter/streams@1.0.0#read") (param i32)))"#;
-    let provider = code(&engine, "streams", provider);
-    let provider = Provider::new(&engine, "streams", &provider, authority(Limits::http()), &[]).unwrap();
-    let front = r#"(module
-        (import "test:counter/streams@1.0.0" "read" (func (param i32)))
-        (memory (export "memory") 1)
-        (func (export "wasi:http/incoming-handler@0.2.0#handle") (param i32 i32)))"#;
-    let front = code(&engine, "streaming", front);
-    let imports = [import("test:counter/streams@1.0.0", &provider)];
-    let error = Function::wired(&engine, "front", &front, authority(Limits::http()), &imports).err().unwrap();
-    assert!(matches!(error, LinkError::Wire(WireError::Value { what: "a stream", .. })), "{error}");
+    for (interface, function, parameters, worlds, refused) in [
+        ("test:counter/streams@1.0.0", "read", "(param i32)", ["streams", "streaming"], "a stream"),
+        ("test:counter/later@1.0.0", "wait", "", ["later", "awaiting"], "an asynchronous call"),
+    ] {
+        let provider =
+            format!(r#"(module (memory (export "memory") 1) (func (export "{interface}#{function}") {parameters}))"#);
+        let provider = code(&engine, worlds[0], &provider);
+        let provider = Provider::new(&engine, "provider", &provider, authority(Limits::http()), &[]).unwrap();
+        let front = format!(
+            r#"(module
+            (import "{interface}" "{function}" (func {parameters}))
+            (memory (export "memory") 1)
+            (func (export "wasi:http/incoming-handler@0.2.0#handle") (param i32 i32)))"#
+        );
+        let front = code(&engine, worlds[1], &front);
+        let imports = [import(interface, &provider)];
+        let error = Function::wired(&engine, "front", &front, authority(Limits::http()), &imports).err().unwrap();
+        assert!(matches!(&error, LinkError::Wire(WireError::Value { what, .. }) if *what == refused), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -177,7 +184,12 @@ async fn a_trap_in_the_destructor_of_a_resource_names_it() {
 async fn when_the_client_leaves_a_provider_at_work_ends_too() {
     let engine = guests::engine(None);
     let function = function(&engine, "(drop (call $misbehave (i32.const 1)))", Limits::http());
-    let left = tokio::time::sleep(Duration::from_millis(300));
+    // When both instances are there, each with a page of memory.
+    let left = async {
+        while engine.budget().used() < 2 * (256 << 10) + 2 * 65_536 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
     let record = guests::ask_until(left, &function, "/", None).await;
     assert_eq!(record.outcome, Outcome::Cancelled, "{record:?}");
     assert!(record.providers.iter().any(|it| !it.cpu.is_zero()), "the provider was at work: {record:?}");
@@ -201,6 +213,24 @@ async fn what_crosses_is_charged_to_both_while_it_is_held() {
         (br_if 0 (i32.lt_u (local.get $n) (i32.const 20))))"
     );
     assert_went_well(&guests::ask(&with_bytes(&engine, &often, Limits::http()), "/", None).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_arrived_is_charged_no_longer() {
+    let engine = guests::engine(None);
+    let limits = Limits { cpu_time: Some(Duration::from_secs(10)), ..Limits::http() };
+    let work = "(drop (call $take (i32.const 0) (i32.const 500000))) (loop $forever (br $forever))";
+    let function = with_bytes(&engine, work, limits);
+    // Two instances, the memory of the front, and that of the provider, which grows for what it is given.
+    let memories = 2 * (256 << 10) + (200 + 1 + 8) * 65_536;
+    let left = async {
+        while !(memories..memories + (4 << 20)).contains(&engine.budget().used()) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let record = guests::ask_until(left, &function, "/", None).await;
+    assert_eq!(record.outcome, Outcome::Cancelled, "{record:?}");
+    assert!(record.peak_memory >= 200 * 65_536 + 10 * 500_000, "it was, on its way: {record:?}");
 }
 
 #[tokio::test]

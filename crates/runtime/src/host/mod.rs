@@ -29,7 +29,7 @@ use crate::authority::Authority;
 use crate::current::Current;
 use crate::engine::Engine;
 use crate::invocation::Invocation;
-use crate::limiter::{Full, Limiter, NoRoom};
+use crate::limiter::{Crossing, Full, Limiter, NoRoom};
 use crate::meter::{EPOCHS_PER_SLICE, Exhausted, go_on};
 use crate::wired::{Handles, Tree};
 
@@ -60,9 +60,10 @@ pub(crate) struct Host {
     held: Arc<AtomicUsize>,
     /// What the guest holds of other components' resources.
     pub(crate) handles: Handles,
-    /// Bytes of the calls to other components that have come back. The guest is still given their results, by code of its own
-    /// that may take its time, so that they are kept until it calls again.
-    pub(crate) crossed: u64,
+    /// What crossed in calls that came back since the last tick, and in those that did before. The guest is still given their
+    /// results, by code of its own, so that they count until it calls again, or two ticks have come.
+    crossed: Vec<Crossing>,
+    crossed_before: Vec<Crossing>,
     /// The instances of other components that it may call.
     pub(crate) tree: Tree,
     /// Which of its descriptors are in a folder with a quota.
@@ -96,7 +97,8 @@ impl Host {
             limiter: Limiter::new(Arc::clone(current), &authority.limits, engine.budget())?,
             held: Arc::default(),
             handles: Handles::default(),
-            crossed: 0,
+            crossed: Vec::new(),
+            crossed_before: Vec::new(),
             tree: Tree::default(),
             quotas: Quotas::default(),
             authority: Arc::clone(authority),
@@ -118,17 +120,24 @@ impl Host {
 
     /// Counts what the host keeps for the guest.
     fn weigh(&mut self) -> Result<(), Exhausted> {
+        self.crossed_before = std::mem::take(&mut self.crossed);
         self.limiter.keep(buffers::held(&mut self.table))
     }
 
-    /// Keeps what crosses to or from another component.
-    pub(crate) fn hold(&mut self, bytes: u64) -> Result<(), Full> {
+    /// Keeps what crosses to or from another component, until what this returns is dropped.
+    pub(crate) fn hold(&mut self, bytes: u64) -> Result<Crossing, Full> {
         self.limiter.hold(bytes)
     }
 
-    /// What crossed is kept no longer.
-    pub(crate) fn let_pass(&mut self, bytes: u64) {
-        self.limiter.let_pass(bytes);
+    /// What crossed is on its way into the guest's own memory.
+    pub(crate) fn crossed(&mut self, what: impl IntoIterator<Item = Crossing>) {
+        self.crossed.extend(what);
+    }
+
+    /// What crossed before has arrived.
+    pub(crate) fn let_pass(&mut self) {
+        self.crossed.clear();
+        self.crossed_before.clear();
     }
 
     /// Why there is no instance: `error`, unless it comes of what other guests hold.

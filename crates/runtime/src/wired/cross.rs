@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use wasmtime::component::{Accessor, ComponentExportIndex, Val};
+use wasmtime::component::{ComponentExportIndex, Val};
 use wasmtime::{AsContextMut, StoreContextMut};
 
 use super::Provider;
@@ -12,7 +12,8 @@ use super::part::{Cell, Live, Part};
 use super::value::{Load, give, pass, take_back};
 use crate::current::Current;
 use crate::host::Host;
-use crate::limiter::{Full, NoRoom};
+use crate::invocation::Invocation;
+use crate::limiter::{Crossing, Full, NoRoom};
 use crate::outcome::Outcome;
 use crate::trap;
 
@@ -57,36 +58,25 @@ fn mebibytes(bytes: u64) -> String {
     format!("{}.{} MiB", tenths / 10, tenths % 10)
 }
 
-/// The store of whoever calls, which is at hand in a synchronous call and asked for in an asynchronous one.
-pub(super) trait Caller {
-    fn with<R>(&mut self, work: impl FnOnce(StoreContextMut<'_, Host>) -> R) -> R;
-}
-
-impl Caller for StoreContextMut<'_, Host> {
-    fn with<R>(&mut self, work: impl FnOnce(StoreContextMut<'_, Host>) -> R) -> R {
-        work(self.as_context_mut())
-    }
-}
-
-impl Caller for &Accessor<Host> {
-    fn with<R>(&mut self, work: impl FnOnce(StoreContextMut<'_, Host>) -> R) -> R {
-        Accessor::with(self, |mut access| work(access.as_context_mut()))
-    }
-}
-
 /// Calls the provider's function with what the caller gave, and gives the caller what comes back.
 pub(super) async fn cross(
     edge: &Edge,
-    mut caller: impl Caller,
+    mut caller: StoreContextMut<'_, Host>,
     parameters: &[Val],
     results: &mut [Val],
 ) -> wasmtime::Result<()> {
     let began = Instant::now();
-    let (calling, cell) = caller.with(|store| reach(&store, &edge.provider))?;
+    let (calling, cell) = reach(caller.data(), &edge.provider)?;
+    let load = Load::of(parameters);
+    // What came back from calls before this one has arrived.
+    caller.data_mut().let_pass();
+    let arguments = hold(caller.data_mut(), &edge.from, "arguments", load.bytes);
+    let provider = &edge.provider.inner.name;
+    let arguments = arguments.map_err(|error| failed(&edge.from, &edge.function, provider, &calling.get(), &error))?;
     let mut part = cell.lock().await;
     let used = part.invocation.meter.cpu();
-    let ended = call(edge, &mut caller, &calling, (&mut part, &cell), parameters, results).await;
-    let ended = ended.map_err(|error| failed(&edge.from, &edge.function, &part, &error));
+    let ended = call(edge, &mut caller, &calling, (&mut part, &cell), (parameters, load), results).await;
+    let ended = ended.map_err(|error| failed(&edge.from, &edge.function, provider, &part.invocation, &error));
     // What the provider lacked explains the failure of the whole, if it comes to that.
     part.invocation.refusals().into_iter().for_each(|refusal| calling.get().refuse(refusal));
     let outcome = ended.as_ref().err().map_or(Outcome::Ok, |failed| failed.outcome);
@@ -102,45 +92,36 @@ pub(super) async fn cross(
         %outcome,
         "crossed"
     );
-    ended.map_err(Into::into)
+    let came = ended?;
+    caller.data_mut().crossed([arguments, came]);
+    Ok(())
 }
 
 /// Whom the caller works for, and the provider's instance in that invocation.
-fn reach(store: &StoreContextMut<'_, Host>, provider: &Provider) -> wasmtime::Result<(Arc<Current>, Cell)> {
-    let host = store.data();
+fn reach(host: &Host, provider: &Provider) -> wasmtime::Result<(Arc<Current>, Cell)> {
     let cell = host.tree.part(provider, &host.current.get())?;
     Ok((Arc::clone(&host.current), cell))
 }
 
+/// Returns what is charged to the caller for the results.
 async fn call(
     edge: &Edge,
-    caller: &mut impl Caller,
+    caller: &mut StoreContextMut<'_, Host>,
     calling: &Arc<Current>,
     (part, cell): (&mut Part, &Cell),
-    parameters: &[Val],
+    (parameters, load): (&[Val], Load),
     results: &mut [Val],
-) -> wasmtime::Result<()> {
-    let load = Load::of(parameters);
-    caller.with(|mut from| {
-        let from = from.data_mut();
-        // What came back from calls before this one has arrived.
-        let arrived = std::mem::take(&mut from.crossed);
-        from.let_pass(arrived);
-        hold(from, &edge.from, "arguments", load.bytes)
-    })?;
+) -> wasmtime::Result<Crossing> {
     part.start(calling).await?;
     // The engine's own copy, and one with resources as the provider has them.
     let copies = load.bytes.saturating_mul(if load.resources { 2 } else { 1 });
     let name = part.name();
     let live = part.live()?;
-    hold(live.store.data_mut(), &name, "arguments", copies)?;
+    let copies = hold(live.store.data_mut(), &name, "arguments", copies)?;
     let mut lent = Vec::new();
     let mut given = Cow::Borrowed(parameters);
     if load.resources {
-        caller.with(|mut from| {
-            let mut to = live.store.as_context_mut();
-            pass(given.to_mut(), &mut from, &mut to, cell, &mut lent)
-        })?;
+        pass(given.to_mut(), caller, &mut live.store.as_context_mut(), cell, &mut lent)?;
     }
     let called = part.run(calling, async |Live { store, instance }| {
         let missing = || wasmtime::format_err!("an export of the component's type is missing in its instance");
@@ -148,23 +129,19 @@ async fn call(
         function.call_async(store, &given, results).await
     });
     called.await?;
-    drop(given);
+    drop((given, copies));
     let live = part.live()?;
-    live.store.data_mut().let_pass(copies);
     take_back(&mut live.store.as_context_mut(), lent)?;
     let came = Load::of(results);
-    caller.with(|mut to| {
-        hold(to.data_mut(), &edge.from, "results", came.bytes)?;
-        to.data_mut().crossed += load.bytes + came.bytes;
-        match came.resources {
-            true => give(results, &mut live.store.as_context_mut(), &mut to, cell),
-            false => Ok(()),
-        }
-    })
+    let held = hold(caller.data_mut(), &edge.from, "results", came.bytes)?;
+    if came.resources {
+        give(results, &mut live.store.as_context_mut(), caller, cell)?;
+    }
+    Ok(held)
 }
 
 /// Charges what crosses to the component called `of`.
-fn hold(host: &mut Host, of: &Arc<str>, what: &'static str, bytes: u64) -> wasmtime::Result<()> {
+fn hold(host: &mut Host, of: &Arc<str>, what: &'static str, bytes: u64) -> wasmtime::Result<Crossing> {
     host.hold(bytes).map_err(|full| match full {
         Full::Limit(limit) => TooMuch { what, bytes, of: Arc::clone(of), limit }.into(),
         Full::Budget => NoRoom.into(),
@@ -188,18 +165,18 @@ pub(super) async fn drop_handle(
     let mut owner = owner.lock().await;
     let resource = handle.resource;
     let dropped = owner.run(&calling, async |Live { store, .. }| resource.resource_drop_async(store).await).await;
-    Ok(dropped.map_err(|error| failed(&from, &function, &owner, &error))?)
+    Ok(dropped.map_err(|error| failed(&from, &function, &owner.name(), &owner.invocation, &error))?)
 }
 
-fn failed(from: &Arc<str>, function: &str, part: &Part, error: &wasmtime::Error) -> Failed {
-    let outcome = match trap::classify(error, &part.invocation) {
+fn failed(from: &Arc<str>, function: &str, to: &Arc<str>, invocation: &Invocation, error: &wasmtime::Error) -> Failed {
+    let outcome = match trap::classify(error, invocation) {
         // A provider that leaves in the middle of a call has not answered it.
         Outcome::Ok => Outcome::GuestError,
         outcome => outcome,
     };
     Failed {
         from: Arc::clone(from),
-        to: part.name(),
+        to: Arc::clone(to),
         function: function.to_owned(),
         outcome,
         detail: trap::describe(error),

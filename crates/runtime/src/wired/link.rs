@@ -61,17 +61,10 @@ fn link_interface(
         let ComponentItem::ComponentFunc(function) = item.ty else { continue };
         check(&function, import, hosts)?;
         let edge = edge(from, import, name)?;
-        let linked = if function.async_() {
-            instance.func_new_concurrent(name, move |accessor, _, parameters, results| {
-                let edge = Arc::clone(&edge);
-                Box::pin(async move { cross(&edge, accessor, parameters, results).await })
-            })
-        } else {
-            instance.func_new_async(name, move |store, _, parameters, results| {
-                let edge = Arc::clone(&edge);
-                Box::new(async move { cross(&edge, store, parameters, results).await })
-            })
-        };
+        let linked = instance.func_new_async(name, move |store, _, parameters, results| {
+            let edge = Arc::clone(&edge);
+            Box::new(async move { cross(&edge, store, parameters, results).await })
+        });
         linked.map_err(WireError::Import)?;
     }
     Ok(())
@@ -101,8 +94,12 @@ fn resources<'a>(
     })
 }
 
-/// Refuses what belongs to one store alone.
+/// Refuses what belongs to one store alone. Asynchronous calls do: the engine polls them within its loop for the caller's store,
+/// and runs no other store's there.
 fn check(function: &ComponentFunc, import: &Import, hosts: &[ResourceType]) -> Result<(), WireError> {
+    if function.async_() {
+        return Err(WireError::Value { interface: import.import.clone(), what: "an asynchronous call" });
+    }
     let types = function.params().map(|(_, ty)| ty).chain(function.results());
     match types.into_iter().find_map(|ty| bound(&ty, hosts)) {
         Some(what) => Err(WireError::Value { interface: import.import.clone(), what }),

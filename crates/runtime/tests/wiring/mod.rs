@@ -34,6 +34,8 @@ world streaming { import test:counter/streams@1.0.0; export wasi:http/incoming-h
 world streams { export test:counter/streams@1.0.0; }
 world taking { export test:counter/bytes@1.0.0; }
 world giving { import test:counter/bytes@1.0.0; export wasi:http/incoming-handler@0.2.0; }
+world later { export test:counter/later@1.0.0; }
+world awaiting { import test:counter/later@1.0.0; export wasi:http/incoming-handler@0.2.0; }
 world configured { export wasi:config/store@0.2.0-rc.1; }
 
 package test:counter@1.0.0 {
@@ -58,6 +60,9 @@ package test:counter@1.0.0 {
   interface bytes {
     take: func(bytes: list<u8>) -> u32;
     make: func(length: u32) -> list<u8>;
+  }
+  interface later {
+    wait: async func();
   }
   interface streams {
     read: func(bytes: stream<u8>);
