@@ -380,7 +380,7 @@ async fn calls_in_one_instance_share_its_cpu_time() {
 
 #[tokio::test]
 async fn a_call_that_has_ended_is_charged_nothing_and_ends_nobody() {
-    let (wall, limit) = (Duration::from_secs(2), Duration::from_millis(200));
+    let (wall, limit) = (Duration::from_secs(3), Duration::from_millis(50));
     let function = shared(Limits { wall_time: Some(wall), cpu_time: Some(limit), ..Limits::http() });
     assert_eq!(say(&function, "/count").await.0, "1\n");
     tokio::time::sleep(wall + Duration::from_millis(100)).await;

@@ -10,7 +10,7 @@ use coracle_runtime::compile::{self, Compiler};
 use coracle_runtime::http::{Function, LinkError};
 use coracle_runtime::wired::{Import, Provider, WireError};
 use coracle_runtime::{Engine, EngineOptions, Outcome, TrapKind};
-use wiring::{PROVIDER, assert_went_well, authority, code, function, import, outcome_of, wired, with_bytes};
+use wiring::{BYTES, PROVIDER, assert_went_well, authority, code, function, import, outcome_of, wired, with_bytes};
 
 #[tokio::test]
 async fn resources_of_another_component_are_made_used_and_dropped() {
@@ -231,6 +231,40 @@ async fn what_has_arrived_is_charged_no_longer() {
     let record = guests::ask_until(left, &function, "/", None).await;
     assert_eq!(record.outcome, Outcome::Cancelled, "{record:?}");
     assert!(record.peak_memory >= 200 * 65_536 + 10 * 500_000, "it was, on its way: {record:?}");
+}
+
+#[tokio::test]
+async fn what_a_provider_was_given_by_another_goes_with_its_call() {
+    let engine = guests::engine(None);
+    let deep = code(&engine, "taking", BYTES);
+    let deep = Provider::new(&engine, "deep", &deep, authority(Limits::http()), &[]).unwrap();
+    let passing = r#"(module
+        (import "test:counter/bytes@1.0.0" "make" (func $make (param i32 i32)))
+        (memory (export "memory") 20)
+        (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 65536))
+        (func (export "test:counter/number@1.0.0#of") (param i32) (result i32)
+          (call $make (local.get 0) (i32.const 0)) (local.get 0)))"#;
+    let imports = [import("test:counter/bytes@1.0.0", &deep)];
+    let passing = code(&engine, "passing", passing);
+    let passing = Provider::new(&engine, "passing", &passing, authority(Limits::http()), &imports).unwrap();
+    let asking = r#"(module
+        (import "test:counter/number@1.0.0" "of" (func $of (param i32) (result i32)))
+        (memory (export "memory") 1)
+        (func (export "wasi:http/incoming-handler@0.2.0#handle") (param i32 i32)
+          (drop (call $of (i32.const 400000))) (loop $forever (br $forever))))"#;
+    let limits = Limits { cpu_time: Some(Duration::from_secs(10)), ..Limits::http() };
+    let imports = [import("test:counter/number@1.0.0", &passing)];
+    let asking = code(&engine, "asking", asking);
+    let function = Function::wired(&engine, "front", &asking, authority(limits), &imports).unwrap();
+    // Three instances and their memories, of which the deepest has grown for what it made.
+    let memories = 3 * (256 << 10) + (1 + 20 + 8) * 65_536;
+    let left = async {
+        while !(memories..memories + (4 << 20)).contains(&engine.budget().used()) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let record = guests::ask_until(left, &function, "/", None).await;
+    assert_eq!(record.outcome, Outcome::Cancelled, "{record:?}");
 }
 
 #[tokio::test]

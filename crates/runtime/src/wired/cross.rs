@@ -131,6 +131,8 @@ async fn call(
     called.await?;
     drop((given, copies));
     let live = part.live()?;
+    // Nor does the provider need what others gave it for this call, and no tick of its own would say so.
+    live.store.data_mut().let_pass();
     take_back(&mut live.store.as_context_mut(), lent)?;
     let came = Load::of(results);
     let held = hold(caller.data_mut(), &edge.from, "results", came.bytes)?;

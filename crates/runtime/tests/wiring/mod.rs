@@ -34,6 +34,7 @@ world streaming { import test:counter/streams@1.0.0; export wasi:http/incoming-h
 world streams { export test:counter/streams@1.0.0; }
 world taking { export test:counter/bytes@1.0.0; }
 world giving { import test:counter/bytes@1.0.0; export wasi:http/incoming-handler@0.2.0; }
+world passing { import test:counter/bytes@1.0.0; export test:counter/number@1.0.0; }
 world later { export test:counter/later@1.0.0; }
 world awaiting { import test:counter/later@1.0.0; export wasi:http/incoming-handler@0.2.0; }
 world configured { export wasi:config/store@0.2.0-rc.1; }

@@ -59,6 +59,10 @@ func os_coracleReserve(size uint32) uint32 {
 		start = uintptr(sbrk(uintptr(size)))
 		unlock(&memlock)
 	})
+	if start == 0 {
+		// Nothing can be said without that memory, and the adapter would take 0 for a place.
+		abort()
+	}
 	return uint32(start)
 }
 

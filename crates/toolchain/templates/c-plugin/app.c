@@ -48,20 +48,23 @@ bool exports_example_plugin_rules_check(exports_example_plugin_rules_order_t *of
     return false;
   }
 
-  // A zero length would be no fault of malloc's, and one line more is never missed.
-  *ret = (plugin_list_string_t){calloc(of->items.len + 1, sizeof(plugin_string_t)), 0};
-  if (ret->ptr == NULL) {
-    abort();
-  }
+  const exports_example_plugin_rules_item_t *items = of->items.ptr;
   bool taken = true;
   for (size_t at = 0; taken && at < of->items.len; at++) {
-    const exports_example_plugin_rules_item_t *item = &of->items.ptr[at];
-    taken = !unsold.is_some || !same(&item->name, &unsold.val);
-    if (taken) {
-      ret->ptr[ret->len++] = format("%u x %.*s", item->count, TEXT(item->name));
-    } else {
-      *err = format("%.*s is not sold", TEXT(item->name));
-      plugin_list_string_free(ret);
+    taken = !unsold.is_some || !same(&items[at].name, &unsold.val);
+    if (!taken) {
+      *err = format("%.*s is not sold", TEXT(items[at].name));
+    }
+  }
+  *ret = (plugin_list_string_t){NULL, 0};
+  if (taken && of->items.len > 0) {
+    ret->ptr = calloc(of->items.len, sizeof(plugin_string_t));
+    if (ret->ptr == NULL) {
+      abort();
+    }
+    for (; ret->len < of->items.len; ret->len++) {
+      const exports_example_plugin_rules_item_t *item = &items[ret->len];
+      ret->ptr[ret->len] = format("%u x %.*s", item->count, TEXT(item->name));
     }
   }
   plugin_option_string_free(&unsold);

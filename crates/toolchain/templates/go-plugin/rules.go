@@ -18,10 +18,10 @@ func Check(of rules.Order) wit.Result[[]string, string] {
 	if setting.IsErr() {
 		return wit.Err[[]string, string]("the settings cannot be read")
 	}
-	unsold := setting.Ok().SomeOr("")
+	unsold := setting.Ok()
 	lines := []string{}
 	for _, item := range of.Items {
-		if item.Name == unsold {
+		if unsold.IsSome() && item.Name == unsold.Some() {
 			return wit.Err[[]string, string](item.Name + " is not sold")
 		}
 		lines = append(lines, fmt.Sprintf("%d x %s", item.Count, item.Name))
