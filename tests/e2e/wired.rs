@@ -1,6 +1,8 @@
-//! Components that provide for each other, served apart: each edge in the log, each with its own limits.
+//! Components that provide for each other, served and run apart: each edge in the log, each with its own limits.
 
-use support::{App, Server, client, root};
+use std::process::{Command, Output};
+
+use support::{App, Server, client, coracle, root};
 
 fn app(limits: &str) -> App {
     let sample = root().join("samples/quote");
@@ -61,4 +63,49 @@ async fn a_provider_that_may_not_have_its_memory_fails_the_call_and_is_named() {
     let detail = access["detail"].as_str().unwrap();
     assert!(detail.starts_with("`pricing` failed ("), "{detail}");
     assert!(!answer.text().contains("pricing"), "inside detail shows outside: {answer:?}");
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// `coracle run` of the sample `order`, with other limits of the component that knows the prices.
+fn run(limits: &str, arguments: &[&str]) -> Output {
+    let samples = root().join("samples");
+    let manifest = std::fs::read_to_string(samples.join("order/coracle.toml")).unwrap();
+    let manifest = manifest
+        .replace("{ memory = \"4 MiB\", cpu-time = \"200ms\" }", limits)
+        .replace("../quote", &samples.join("quote").display().to_string())
+        .replace("\"order.wasm", &format!("\"{}/order/order.wasm", samples.display()));
+    let app = App::new(&manifest);
+    Command::new(coracle())
+        .args(["run", "--log", "coracle::edge=debug"])
+        .arg(app.path())
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_command_calls_a_component_that_stays_apart() {
+    let output = run("{}", &["--", "Ada", "apple:3", "fig:1"]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), "1.70\n".to_owned()), "{output:?}");
+    let log = text(&output.stderr);
+    assert!(log.contains("crossed") && log.contains("shop:quote/pricing@1.0.0.quote"), "{log}");
+    let output = run("{}", &["--invoke", "cost(\"quince\", 10)", "order"]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), "ok(1140)\n".to_owned()), "{output:?}");
+    let output = run("{}", &["--", "Ada", "moon:1"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+#[test]
+fn each_component_of_a_run_has_its_own_limits() {
+    for (limits, code, outcome) in
+        [("{ memory = \"1 KiB\" }", 134, "out-of-memory"), ("{ fuel = 100 }", 124, "cpu-deadline")]
+    {
+        let output = run(limits, &["--", "Ada", "apple:3"]);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        let edge = format!("`pricing` failed ({outcome}) when `order` called shop:quote/pricing@1.0.0.quote");
+        assert!(text(&output.stderr).contains(&edge), "{output:?}");
+    }
 }

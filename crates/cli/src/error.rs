@@ -5,6 +5,7 @@ use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
 use clap::error::ErrorKind;
+use coracle_package::fault::Problem;
 use coracle_runtime::Outcome;
 
 use crate::output::{self, visible};
@@ -75,6 +76,13 @@ pub(crate) struct Fault {
     pub(crate) details: Vec<String>,
     /// What to do about it.
     pub(crate) hints: Vec<String>,
+}
+
+impl From<&Problem> for Fault {
+    fn from(problem: &Problem) -> Self {
+        let Problem { what, place, details, hint } = problem.clone();
+        Self { what, place, details, hints: hint.into_iter().collect() }
+    }
 }
 
 /// Why a verb did not succeed, and the exit code that says so.

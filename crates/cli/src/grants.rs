@@ -1,5 +1,8 @@
 //! Grants and limits by flag: read all at once, so that every fault is shown at once.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use clap::Args;
 use coracle_package::fault::SyntaxError;
 use coracle_package::grant::{Assignment, DirGrant, Grants, KeyValueGrant, NetGrant, VariableValue, parse_listen};
@@ -38,7 +41,7 @@ pub(crate) struct GrantFlags {
 }
 
 /// How much the guest may use.
-#[derive(Args, Default)]
+#[derive(Args, Default, PartialEq, Eq)]
 #[command(next_help_heading = "Limits")]
 pub(crate) struct LimitFlags {
     /// Linear memory, such as `64 MiB` [default: 1 GiB]
@@ -53,6 +56,9 @@ pub(crate) struct LimitFlags {
     /// WebAssembly instructions, for an end that repeats exactly; costs speed [default: none]
     #[arg(long, value_name = "COUNT")]
     fuel: Option<String>,
+    /// Lines that the guest may log by wasi:logging; more are dropped and counted [default: 1000000]
+    #[arg(long, value_name = "COUNT")]
+    log_lines: Option<String>,
 }
 
 /// Collects faults of flags.
@@ -109,6 +115,20 @@ impl GrantFlags {
     }
 }
 
+/// The values of variables that the flags set for the app at `path`, whose grants are in its manifest and not in flags.
+pub(crate) fn values_alone(grants: &Grants, path: &Path) -> Result<BTreeMap<String, String>, Failure> {
+    if *grants != (Grants { variables: grants.variables.clone(), ..Grants::default() }) {
+        return Err(Failure::usage("an app's components have their grants in its manifest, not by flag")
+            .at(path.display())
+            .hint("write them into [component.NAME.grants]; flags are for a component on its own"));
+    }
+    let values = grants.variables.iter().filter_map(|(name, value)| match value {
+        VariableValue::Literal(text) => Some((name.clone(), text.clone())),
+        VariableValue::Variable(_) | VariableValue::Secret(_) => None,
+    });
+    Ok(values.collect())
+}
+
 impl LimitFlags {
     /// Puts the flags' values in place of those of `limits`.
     pub(crate) fn read(&self, limits: &mut Limits, faults: &mut Faults) {
@@ -117,6 +137,7 @@ impl LimitFlags {
             ("cpu-time", &self.cpu_time),
             ("wall-time", &self.wall_time),
             ("fuel", &self.fuel),
+            ("log-lines", &self.log_lines),
         ];
         for (name, text) in given {
             if let (Some(key), Some(text)) = (Key::find(name), text) {

@@ -3,12 +3,14 @@
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
+use coracle_package::compose;
 use coracle_package::inspect::{InspectError, Inspection, binary, inspect};
+use coracle_package::manifest::Manifest;
 use coracle_package::unit::format_size;
 use coracle_package::wit::WitError;
 use coracle_runtime::compile::MAX_COMPONENT_BYTES;
 
-use crate::error::Failure;
+use crate::error::{Exit, Failure};
 
 /// A component or module, read.
 pub(crate) struct Target {
@@ -67,7 +69,13 @@ pub(crate) fn manifest_failure(faults: &coracle_package::fault::Faults) -> Failu
         details: fault.details.clone(),
         hints: fault.hint.iter().cloned().collect(),
     };
-    Failure { exit: crate::error::Exit::BadData, faults: faults.faults.iter().map(fault).collect() }
+    Failure { exit: Exit::BadData, faults: faults.faults.iter().map(fault).collect() }
+}
+
+/// The component of an app that the command line means: the one that is `named`, or the only one that can be meant.
+pub(crate) fn component<'a>(manifest: &'a Manifest, named: Option<&str>, path: &Path) -> Result<&'a str, Failure> {
+    compose::entry(manifest, named)
+        .map_err(|error| Failure { exit: Exit::Usage, ..syntax_failure(error, path.display()) })
 }
 
 /// The fault of WIT that cannot be read, with the line it stands in.

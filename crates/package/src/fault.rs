@@ -82,3 +82,63 @@ impl SyntaxError {
         self
     }
 }
+
+/// One thing that is wrong with what a program was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What is wrong, in one line.
+    pub what: String,
+    /// Where: a file with line and column, a component, an option.
+    pub place: Option<String>,
+    /// More lines: each piece of it.
+    pub details: Vec<String>,
+    /// What to do about it, where that is known.
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    /// What is wrong, in one line.
+    pub fn new(what: impl fmt::Display) -> Self {
+        Self { what: what.to_string(), place: None, details: Vec::new(), hint: None }
+    }
+
+    /// An error with everything that caused it.
+    pub fn of(error: &dyn std::error::Error) -> Self {
+        let mut what = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            what.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        Self::new(what)
+    }
+
+    /// Says where.
+    #[must_use]
+    pub fn at(mut self, place: impl fmt::Display) -> Self {
+        self.place = Some(place.to_string());
+        self
+    }
+
+    /// Says what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl fmt::Display) -> Self {
+        self.hint = Some(hint.to_string());
+        self
+    }
+}
+
+impl From<SyntaxError> for Problem {
+    fn from(error: SyntaxError) -> Self {
+        Self { what: error.message, place: None, details: error.details, hint: error.hint }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Some(place) => write!(f, "{} ({place})", self.what),
+            None => f.write_str(&self.what),
+        }
+    }
+}

@@ -48,6 +48,9 @@ pub const QUEUE: u32 = 256;
 pub const QUEUE_WAIT: Duration = Duration::from_secs(1);
 /// Log lines of one invocation: a stack trace and some more, not a flood.
 pub const LOG_LINES: u32 = 1_000;
+/// The same of a command, whose log is on its user's terminal, where its standard error is not counted either: an end to a
+/// loop that logs, after some seconds.
+pub const COMMAND_LOG_LINES: u32 = 1_000_000;
 /// Bytes of one log line; the rest of it is cut.
 pub const LOG_LINE: u64 = 8 << 10;
 
@@ -102,6 +105,7 @@ impl Limits {
             handles: COMMAND_HANDLES,
             cpu_time: None,
             wall_time: None,
+            log_lines: COMMAND_LOG_LINES,
             ..Self::http()
         }
     }

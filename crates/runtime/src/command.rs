@@ -4,9 +4,10 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use wasmtime::Module;
-use wasmtime::component::Component;
+use wasmtime::component::{Component, InstancePre};
 use wasmtime_wasi::{p2, p3};
 
+use crate::app::Guest;
 use crate::authority::Authority;
 use crate::compile::Code;
 use crate::current::Current;
@@ -16,6 +17,7 @@ use crate::invocation::Invocation;
 use crate::module::{self, Preview1, START};
 use crate::profile::Profiler;
 use crate::session::{Finished, Observation, Session};
+use crate::wired::{self, Import, WireError};
 
 /// The interface by which a component is started, without its version.
 const RUN: &str = "wasi:cli/run@";
@@ -49,6 +51,9 @@ pub enum StartError {
     /// The same.
     #[error(transparent)]
     Link(#[from] EngineError),
+    /// It cannot be wired to those that provide for it.
+    #[error(transparent)]
+    Wire(#[from] WireError),
 }
 
 fn describe_exports(exports: &[String]) -> String {
@@ -69,12 +74,16 @@ impl StartError {
                 Some("a command exports `wasi:cli/run`, or `_start` as a core module".into())
             }
             Self::NotACommand { .. } => Some("`--invoke 'NAME(ARGUMENTS)'` calls an exported function".into()),
+            Self::Wire(error) => error.hint().map(str::to_owned),
             Self::Import { name } if name.contains("@0.3.0-rc-") => Some(crate::compile::RELEASE_CANDIDATE_HINT.into()),
             Self::Import { name } if name.starts_with("wasi_unstable.") => {
                 Some("it was built for a WASI of 2019: build it again with current tools".into())
             }
             Self::Import { name } if name.starts_with("env.") => {
                 Some("the linker left it open: link the library that defines it".into())
+            }
+            Self::Import { name } if name.contains('/') && !name.starts_with("wasi:") => {
+                Some("another component may: a `coracle.toml` wires the two, and is run in its place".into())
             }
             _ => None,
         }
@@ -89,12 +98,12 @@ impl StartError {
 /// When it cannot be started. How it ended after that is in [`Finished`].
 pub async fn run(
     engine: &Engine,
-    code: &Code,
-    authority: &Arc<Authority>,
+    guest: &Guest,
     arguments: &[String],
     observation: Observation,
 ) -> Result<Finished, StartError> {
-    let invocation = Arc::new(Invocation::new(&authority.limits, observation.logs.clone(), None));
+    let Guest { code, authority, .. } = guest;
+    let current = Current::of(&Arc::new(Invocation::new(&authority.limits, observation.logs.clone(), None)));
     let profiler = profiler(engine, code, &observation)?;
     match code {
         Code::Module(module) => {
@@ -103,16 +112,17 @@ pub async fn run(
                 let exports = exports.map(|export| format!("`{}`", export.name())).collect();
                 return Err(StartError::NotACommand { exports, http: false });
             }
-            let store = Preview1::store(engine, authority, &invocation, arguments).map_err(StartError::Engine)?;
-            let session = Session::new(engine, store, invocation, profiler, observation);
+            let store = Preview1::store(engine, authority, &current, arguments).map_err(StartError::Engine)?;
+            let session = Session::new(engine, store, current, profiler, observation);
             run_module(engine, module, authority, session).await
         }
         Code::Component(component) => {
-            let store = Host::new(engine, authority, &Current::of(&invocation), Stdio::Inherit, arguments)
+            let store = Host::new(engine, authority, &current, Stdio::Inherit, arguments)
                 .and_then(|host| host.into_store(engine))
                 .map_err(StartError::Engine)?;
-            let session = Session::new(engine, store, invocation, profiler, observation);
-            run_component(engine, component, authority, session).await
+            let linked = link_component(engine, component, &observation.name, &guest.imports)?;
+            let session = Session::new(engine, store, current, profiler, observation);
+            run_component(engine, guest, linked, session).await
         }
     }
 }
@@ -136,14 +146,14 @@ async fn run_module(
 
 async fn run_component(
     engine: &Engine,
-    component: &Component,
-    authority: &Authority,
+    guest: &Guest,
+    linked: InstancePre<Host>,
     session: Session<Host>,
 ) -> Result<Finished, StartError> {
-    let version = run_version(engine, component)?;
-    let linked = link_component(engine, component)?;
+    let version = run_version(engine, linked.component())?;
+    let _clock = guest.clock(engine);
     let (finished, said) = session
-        .run(&authority.limits, async |store| {
+        .run(&guest.authority.limits, async |store| {
             let instance = linked.instantiate_async(&mut *store).await?;
             if version.starts_with("0.2.") {
                 let command = p2::bindings::Command::new(&mut *store, &instance)?;
@@ -179,12 +189,18 @@ fn run_version(engine: &Engine, component: &Component) -> Result<String, StartEr
     }
 }
 
-/// Links a component to the host's interfaces.
+/// Links a component, called `name`, to the host's interfaces and to those that provide for it.
 pub(crate) fn link_component(
     engine: &Engine,
     component: &Component,
-) -> Result<wasmtime::component::InstancePre<Host>, StartError> {
-    engine.linker_for(component)?.instantiate_pre(component).map_err(|error| match missing_import(&error) {
+    name: &str,
+    imports: &[Import],
+) -> Result<InstancePre<Host>, StartError> {
+    let linker = match imports {
+        [] => engine.linker_for(component)?,
+        imports => wired::link(engine, name, component, imports)?,
+    };
+    linker.instantiate_pre(component).map_err(|error| match missing_import(&error) {
         Some(name) => StartError::Import { name },
         None => StartError::Mismatch(error),
     })

@@ -4,12 +4,14 @@ mod export;
 
 use std::sync::Arc;
 
+use coracle_package::limit::Limits;
 use wasm_wave::parser::ParserError;
 use wasm_wave::untyped::UntypedFuncCall;
 use wasm_wave::wasm::{DisplayFuncResults, WasmType, WasmTypeKind, WasmValue};
-use wasmtime::component::{self, Component};
+use wasmtime::component::{self, InstancePre};
 use wasmtime::{Module, Val};
 
+use crate::app::Guest;
 use crate::authority::Authority;
 use crate::command::{StartError, link_component, profiler};
 use crate::compile::Code;
@@ -69,31 +71,34 @@ pub enum InvokeError {
 /// When there is no such function, its arguments do not fit, or the guest cannot be started.
 pub async fn invoke(
     engine: &Engine,
-    code: &Code,
-    authority: &Arc<Authority>,
+    guest: &Guest,
     call: &str,
     arguments: &[String],
     observation: Observation,
 ) -> Result<(Finished, Option<String>), InvokeError> {
     let call = Call::parse(call)?;
-    let invocation = Arc::new(Invocation::new(&authority.limits, observation.logs.clone(), None));
+    let Guest { code, authority, .. } = guest;
+    let current = Current::of(&Arc::new(Invocation::new(&authority.limits, observation.logs.clone(), None)));
     let profiler = profiler(engine, code, &observation)?;
     match code {
         Code::Module(module) => {
             let export = ModuleExport::find(module, call.name)?;
             let parameters = call.arguments::<Val>(&export.parameters, &export.signature())?;
-            let store = Preview1::store(engine, authority, &invocation, arguments).map_err(StartError::Engine)?;
-            let session = Session::new(engine, store, invocation, profiler, observation);
+            let store = Preview1::store(engine, authority, &current, arguments).map_err(StartError::Engine)?;
+            let session = Session::new(engine, store, current, profiler, observation);
             invoke_module(engine, module, authority, session, &export, &parameters).await
         }
         Code::Component(component) => {
             let export = ComponentExport::find(engine, component, call.name)?;
             let parameters = call.arguments::<component::Val>(&export.parameters, &export.signature())?;
-            let store = Host::new(engine, authority, &Current::of(&invocation), Stdio::Inherit, arguments)
+            let store = Host::new(engine, authority, &current, Stdio::Inherit, arguments)
                 .and_then(|host| host.into_store(engine))
                 .map_err(StartError::Engine)?;
-            let session = Session::new(engine, store, invocation, profiler, observation);
-            invoke_component(engine, component, authority, session, &export, &parameters).await
+            writable(&export.results, &export.signature())?;
+            let linked = link_component(engine, component, &observation.name, &guest.imports)?;
+            let _clock = guest.clock(engine);
+            let session = Session::new(engine, store, current, profiler, observation);
+            Ok(invoke_component(linked, &authority.limits, session, &export, &parameters).await)
         }
     }
 }
@@ -123,17 +128,14 @@ async fn invoke_module(
 }
 
 async fn invoke_component(
-    engine: &Engine,
-    component: &Component,
-    authority: &Authority,
+    linked: InstancePre<Host>,
+    limits: &Limits,
     session: Session<Host>,
     export: &ComponentExport,
     parameters: &[component::Val],
-) -> Result<(Finished, Option<String>), InvokeError> {
-    writable(&export.results, &export.signature())?;
-    let linked = link_component(engine, component)?;
-    Ok(session
-        .run(&authority.limits, async |store| {
+) -> (Finished, Option<String>) {
+    session
+        .run(limits, async |store| {
             let instance = linked.instantiate_async(&mut *store).await?;
             let interface = match &export.interface {
                 Some(name) => Some(instance.get_export_index(&mut *store, None, name).ok_or_else(gone)?),
@@ -145,7 +147,7 @@ async fn invoke_component(
             function.call_async(store, parameters, &mut results).await?;
             Ok(write(&results))
         })
-        .await)
+        .await
 }
 
 /// An instance has the exports of its type.

@@ -4,6 +4,7 @@
 //! (what the guest may touch and how much it may use) and the input of one invocation; what goes out is an
 //! [`Outcome`] and what it cost.
 
+pub mod app;
 mod authority;
 mod budget;
 pub mod cache;

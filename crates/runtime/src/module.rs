@@ -11,7 +11,7 @@ use crate::command::StartError;
 use crate::current::Current;
 use crate::engine::Engine;
 use crate::host::{self, Network, Stdio};
-use crate::invocation::{Invocation, Refusal};
+use crate::invocation::Refusal;
 use crate::limiter::Limiter;
 use crate::meter::{EPOCHS_PER_SLICE, go_on};
 
@@ -38,15 +38,14 @@ impl Preview1 {
     pub(crate) fn store(
         engine: &Engine,
         authority: &Arc<Authority>,
-        invocation: &Arc<Invocation>,
+        current: &Arc<Current>,
         arguments: &[String],
     ) -> wasmtime::Result<Store<Self>> {
         let limits = &authority.limits;
-        let current = Current::of(invocation);
-        let network = Arc::new(Network::new(Arc::clone(authority), Arc::clone(&current)));
-        let wasi = host::wasi(authority, &current, &network, Stdio::Inherit, arguments)?.build_p1();
-        let limiter = Limiter::new(Arc::clone(&current), limits, engine.budget())?;
-        let mut store = Store::new(engine.wasm(), Self { wasi, limiter, current });
+        let network = Arc::new(Network::new(Arc::clone(authority), Arc::clone(current)));
+        let wasi = host::wasi(authority, current, &network, Stdio::Inherit, arguments)?.build_p1();
+        let limiter = Limiter::new(Arc::clone(current), limits, engine.budget())?;
+        let mut store = Store::new(engine.wasm(), Self { wasi, limiter, current: Arc::clone(current) });
         store.limiter(|state| &mut state.limiter);
         store.set_epoch_deadline(EPOCHS_PER_SLICE);
         store.epoch_deadline_callback(|mut store| {
@@ -56,8 +55,8 @@ impl Preview1 {
             Ok(go_on())
         });
         store.set_hostcall_fuel(usize::try_from(limits.call_bytes).unwrap_or(usize::MAX));
-        if let (true, Some(fuel)) = (engine.options().fuel, limits.fuel) {
-            store.set_fuel(fuel)?;
+        if engine.options().fuel {
+            store.set_fuel(limits.fuel.unwrap_or(u64::MAX))?;
         }
         Ok(store)
     }

@@ -19,6 +19,7 @@ use crate::outcome::{Outcome, TrapKind};
 use crate::profile::Profiler;
 use crate::stack::CallStack;
 use crate::trap;
+use crate::wired::Failed;
 
 /// The code that a guest leaves with when it says that it failed and nothing more exact.
 const FAILURE: i32 = 1;
@@ -54,6 +55,8 @@ pub struct Finished {
     pub stack: Option<CallStack>,
     /// Why it was stopped, in one line.
     pub reason: Option<String>,
+    /// Which call of another component it failed in, and how, if that is why.
+    pub provider: Option<String>,
     /// Whether what it used up was fuel.
     pub out_of_fuel: bool,
     /// A picture of its memory, if the engine takes one of a guest that traps.
@@ -82,6 +85,8 @@ struct Cancelled;
 pub(crate) struct Session<T: 'static> {
     engine: Engine,
     pub(crate) store: Store<T>,
+    /// Whom the store's instance works for.
+    current: Arc<Current>,
     invocation: Arc<Invocation>,
     profiler: Option<Profiler>,
     observation: Observation,
@@ -91,14 +96,15 @@ impl<T: Send> Session<T> {
     pub(crate) fn new(
         engine: &Engine,
         mut store: Store<T>,
-        invocation: Arc<Invocation>,
+        current: Arc<Current>,
         profiler: Option<Profiler>,
         observation: Observation,
     ) -> Self {
+        let invocation = current.get();
         if let Some(profiler) = &profiler {
             profiler.watch(&mut store, &invocation);
         }
-        Self { engine: engine.clone(), store, invocation, profiler, observation }
+        Self { engine: engine.clone(), store, current, invocation, profiler, observation }
     }
 
     /// Runs `guest` until it ends or has to.
@@ -111,7 +117,7 @@ impl<T: Send> Session<T> {
         // Without a clock a guest is never interrupted: it has the process to itself.
         let watched = timed || self.profiler.is_some() || self.observation.cancel.is_some();
         let clock = watched.then(|| self.engine.run_clock());
-        let running = Metered::alone(Current::of(&self.invocation), guest(&mut self.store));
+        let running = Metered::alone(Arc::clone(&self.current), guest(&mut self.store));
         let deadline = self.invocation.meter.wall_deadline();
         let cancel = self.observation.cancel.take();
         let result = tokio::select! {
@@ -134,6 +140,7 @@ impl<T: Send> Session<T> {
                     exit_code: Some(0),
                     stack: None,
                     reason: None,
+                    provider: None,
                     out_of_fuel: false,
                     coredump: None,
                     profile,
@@ -156,6 +163,7 @@ impl<T: Send> Session<T> {
             exit_code,
             stack: (!left).then(|| CallStack::of(&error)).flatten(),
             reason: (!left).then(|| reason(&error)),
+            provider: error.downcast_ref::<Failed>().map(ToString::to_string),
             out_of_fuel: error.downcast_ref::<Trap>() == Some(&Trap::OutOfFuel),
             coredump,
             profile,

@@ -7,19 +7,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use coracle_capability::secret::Secret;
+use coracle_package::fault::Problem;
 use coracle_package::limit::Limits;
-use coracle_package::manifest::{self, Manifest, PathPattern, RouteTarget, SecretSource};
-use coracle_runtime::Engine;
+use coracle_package::manifest::{self, Manifest, PathPattern, RouteTarget};
+use coracle_runtime::app::{self, Guest, Loader};
 use coracle_runtime::http::{Function, LinkError};
 
 use crate::admit::Gate;
-use crate::compile::both;
-use crate::config::{Config, Problem, Source, VARIABLE_PREFIX};
+use crate::config::Source;
 use crate::files::Folder;
 use crate::metrics::{ComponentMetrics, Metrics};
 use crate::route::Router;
-use crate::wire::{self, Providers};
 
 /// The name of a component that is served without a manifest, and of its app, where its file has none.
 const UNNAMED: &str = "component";
@@ -47,40 +45,39 @@ pub(crate) struct Component {
     pub(crate) metrics: ComponentMetrics,
 }
 
-/// The values of a manifest's variables and secrets.
-pub(crate) struct Values {
-    pub(crate) variables: BTreeMap<String, String>,
-    pub(crate) secrets: BTreeMap<String, Secret>,
-}
-
 /// What an app is built with.
+#[derive(Clone)]
 pub(crate) struct Builder {
-    pub(crate) engine: Engine,
+    pub(crate) loader: Loader,
     pub(crate) metrics: Metrics,
-    pub(crate) config: Config,
+    pub(crate) source: Source,
 }
 
 impl Builder {
-    /// Reads, checks, compiles and links everything.
+    /// Reads, checks, compiles and links everything, on a thread that does not serve.
     ///
     /// # Errors
     /// Everything that is wrong, at once; except that a manifest which cannot be read is all there is to say.
     pub(crate) async fn build(&self) -> Result<App, Vec<Problem>> {
-        let manifest = self.manifest().await?;
+        let builder = self.clone();
+        let built = tokio::task::spawn_blocking(move || builder.build_here()).await;
+        built.unwrap_or_else(|_| Err(vec![Problem::new("loading the app broke off")]))
+    }
+
+    fn build_here(&self) -> Result<App, Vec<Problem>> {
+        let manifest = self.manifest()?;
         let mut problems = Vec::new();
-        let values = Values {
-            variables: self.variables(&manifest, &mut problems),
-            secrets: self.secrets(&manifest, &mut problems),
-        };
-        let providers = self.providers(&manifest, &values, &mut problems).await;
+        let all: Vec<&str> = manifest.components.keys().map(String::as_str).collect();
+        let app = app::App::open(&self.loader, &manifest, &all, &mut problems);
 
         let mut components = BTreeMap::new();
         let served = served(&manifest);
         for (name, component) in manifest.components.iter().filter(|(name, _)| served.contains(name.as_str())) {
-            match self.component(&manifest, name, component, &values, &providers).await {
-                Ok(built) => {
-                    components.insert(name.as_str(), Arc::new(built));
-                }
+            let built = app
+                .guest(name)
+                .and_then(|guest| self.component(name, component, &guest).map_err(|problem| vec![problem]));
+            match built {
+                Ok(built) => _ = components.insert(name.as_str(), Arc::new(built)),
                 Err(found) => problems.extend(found),
             }
         }
@@ -99,21 +96,16 @@ impl Builder {
             return Err(problems);
         }
         let sources = manifest.components.values().map(|component| manifest.resolve(&component.source));
-        let own = match &self.config.source {
+        let own = match &self.source {
             Source::File(file) => Some(file.clone()),
             Source::Manifest(_) | Source::Component { .. } => None,
         };
         Ok(App { name: manifest.app.name.clone(), router, files: sources.chain(own).collect() })
     }
 
-    async fn manifest(&self) -> Result<Manifest, Vec<Problem>> {
-        match &self.config.source {
-            // With the interfaces of all components that are wired: not on a thread that serves.
-            Source::File(file) => {
-                let file = file.clone();
-                let loaded = tokio::task::spawn_blocking(move || load(&file)).await;
-                loaded.unwrap_or_else(|_| Err(vec![Problem::new("reading the manifest broke off")]))
-            }
+    fn manifest(&self) -> Result<Manifest, Vec<Problem>> {
+        match &self.source {
+            Source::File(file) => load(file),
             Source::Manifest(manifest) => Ok(Manifest::clone(manifest)),
             Source::Component { file, grants, limits } => {
                 let name = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or(UNNAMED).to_owned();
@@ -145,75 +137,14 @@ impl Builder {
         }
     }
 
-    /// The manifest's variables with what was set from outside.
-    fn variables(&self, manifest: &Manifest, problems: &mut Vec<Problem>) -> BTreeMap<String, String> {
-        for name in self.config.variables.keys().filter(|name| !manifest.variables.contains_key(*name)) {
-            let known = manifest.variables.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-            let problem =
-                Problem::new(format!("there is no variable `{name}` in this app")).at(format!("--var {name}"));
-            problems.push(match known.as_str() {
-                "" => problem.hint("its manifest has no [variables]"),
-                known => problem.hint(format!("it has: {known}")),
-            });
-        }
-        let mut values = BTreeMap::new();
-        for (name, variable) in &manifest.variables {
-            let from_environment = || (self.config.environment)(&environment_name(name));
-            let set = self.config.variables.get(name).cloned().or_else(from_environment);
-            match set.or_else(|| variable.default.clone()) {
-                Some(value) => {
-                    values.insert(name.clone(), value);
-                }
-                None => problems.push(
-                    Problem::new(format!("the variable `{name}` has no value, and needs one"))
-                        .hint(format!("--var {name}=VALUE, or set {} in the environment", environment_name(name))),
-                ),
-            }
-        }
-        values
-    }
-
-    fn secrets(&self, manifest: &Manifest, problems: &mut Vec<Problem>) -> BTreeMap<String, Secret> {
-        let mut values = BTreeMap::new();
-        for (name, source) in &manifest.secrets {
-            let found = match source {
-                SecretSource::Env(variable) => match (self.config.environment)(variable) {
-                    Some(text) => Secret::from_text(&text).map_err(|error| Problem::of(&error)),
-                    None => Err(Problem::new(format!("the environment variable {variable} is not set"))),
-                },
-                SecretSource::File(path) => {
-                    let path = manifest.resolve(path);
-                    Secret::from_file(&path).map_err(|error| {
-                        let problem = Problem::of(&error);
-                        Problem { what: format!("{}: {}", path.display(), problem.what), ..problem }
-                    })
-                }
-            };
-            match found {
-                Ok(secret) => {
-                    values.insert(name.clone(), secret);
-                }
-                Err(problem) => problems.push(problem.at(format!("secret `{name}`"))),
-            }
-        }
-        values
-    }
-
-    async fn component(
-        &self,
-        manifest: &Manifest,
-        name: &str,
-        component: &manifest::Component,
-        values: &Values,
-        providers: &Providers,
-    ) -> Result<Component, Vec<Problem>> {
-        let imports = providers.imports(manifest, name, component).await;
-        let (imports, (authority, code)) = both(imports, self.load(manifest, name, component, values).await)?;
+    fn component(&self, name: &str, component: &manifest::Component, guest: &Guest) -> Result<Component, Problem> {
+        let Guest { code, authority, imports } = guest;
+        let (engine, authority) = (&self.loader.engine, Arc::clone(authority));
         let function = match imports.as_slice() {
-            [] => Function::new(&self.engine, &code, Arc::new(authority), component.reuse),
-            imports => Function::wired(&self.engine, name, &code, Arc::new(authority), imports),
+            [] => Function::new(engine, code, authority, component.reuse),
+            imports => Function::wired(engine, name, code, authority, imports),
         };
-        let function = function.map_err(|error| vec![not_linked(&error, &format!("component `{name}`"))])?;
+        let function = function.map_err(|error| not_linked(&error, &format!("component `{name}`")))?;
         let limits = component.limits.clone();
         Ok(Component {
             name: name.into(),
@@ -244,7 +175,7 @@ fn not_linked(error: &LinkError, place: &str) -> Problem {
         LinkError::Module | LinkError::NoHandler => problem.hint(
             "`coracle run` runs commands; a function is built for wasi:http/proxy (0.2) or wasi:http/service (0.3)",
         ),
-        LinkError::Wire(error) => wire::not_wired(error, problem),
+        LinkError::Wire(error) => Problem { hint: error.hint().map(str::to_owned), ..problem },
         _ => problem,
     }
 }
@@ -272,11 +203,4 @@ fn served(manifest: &Manifest) -> BTreeSet<&str> {
         manifest.components.values().flat_map(|component| component.imports.values()).map(String::as_str).collect();
     let idle = manifest.components.keys().map(String::as_str).filter(|name| !providers.contains(name));
     routed.chain(idle).collect()
-}
-
-/// The environment variable that sets a manifest variable.
-fn environment_name(variable: &str) -> String {
-    let letters =
-        variable.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter.to_ascii_uppercase() } else { '_' });
-    VARIABLE_PREFIX.chars().chain(letters).collect()
 }

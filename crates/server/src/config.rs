@@ -1,17 +1,17 @@
 //! What a server is told, and what it says when that is wrong.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use coracle_package::fault::SyntaxError;
+use coracle_package::fault::Problem;
 use coracle_package::grant::Grants;
 use coracle_package::limit::Limits;
 use coracle_package::manifest::{FILE_NAME, Manifest};
+use coracle_runtime::app::Environment;
 use coracle_runtime::cache::Cache;
 use coracle_runtime::compile::{Compiler, Progress};
 use ipnet::IpNet;
@@ -35,10 +35,6 @@ pub(crate) const MEMORY_PART: u64 = 2;
 ///
 /// Reason: what a small machine can spare.
 pub(crate) const MEMORY_UNKNOWN: u64 = 2 << 30;
-
-/// The start of the name of an environment variable that sets a variable of the manifest: `CORACLE_VAR_CURRENCY` sets
-/// `currency`.
-pub const VARIABLE_PREFIX: &str = "CORACLE_VAR_";
 
 /// What is served.
 #[derive(Clone, Debug)]
@@ -72,9 +68,6 @@ impl Source {
         }
     }
 }
-
-/// Looks a variable of the host's environment up. Libraries do not read the environment.
-pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// Everything that a server is told.
 #[derive(Clone)]
@@ -136,61 +129,6 @@ impl Config {
             max_invocations: MAX_INVOCATIONS,
             memory: coracle_daemon::memory::available().map_or(MEMORY_UNKNOWN, |memory| memory / MEMORY_PART),
             timeouts: Timeouts::default(),
-        }
-    }
-}
-
-/// One thing that is wrong with what a server was told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// What is wrong, in one line.
-    pub what: String,
-    /// Where: a file with line and column, a component, an option.
-    pub place: Option<String>,
-    /// More lines: each piece of it.
-    pub details: Vec<String>,
-    /// What to do about it, where that is known.
-    pub hint: Option<String>,
-}
-
-impl Problem {
-    pub(crate) fn new(what: impl fmt::Display) -> Self {
-        Self { what: what.to_string(), place: None, details: Vec::new(), hint: None }
-    }
-
-    /// An error with everything that caused it.
-    pub(crate) fn of(error: &dyn std::error::Error) -> Self {
-        let mut what = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            what.push_str(&format!(": {error}"));
-            cause = error.source();
-        }
-        Self::new(what)
-    }
-
-    pub(crate) fn at(mut self, place: impl fmt::Display) -> Self {
-        self.place = Some(place.to_string());
-        self
-    }
-
-    pub(crate) fn hint(mut self, hint: impl fmt::Display) -> Self {
-        self.hint = Some(hint.to_string());
-        self
-    }
-}
-
-impl From<SyntaxError> for Problem {
-    fn from(error: SyntaxError) -> Self {
-        Self { what: error.message, place: None, details: error.details, hint: error.hint }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Some(place) => write!(f, "{} ({place})", self.what),
-            None => f.write_str(&self.what),
         }
     }
 }

@@ -11,7 +11,6 @@ pub mod admin;
 pub mod admit;
 mod app;
 pub mod body;
-mod compile;
 mod config;
 pub mod connection;
 pub mod files;
@@ -35,7 +34,7 @@ mod wire;
 
 use coracle_daemon::signal::Shutdown;
 
-pub use config::{Config, DRAIN, Environment, Problem, Report, ServerError, Source, VARIABLE_PREFIX};
+pub use config::{Config, DRAIN, Report, ServerError, Source};
 pub use connection::Timeouts;
 pub use server::Bound;
 pub use tls::TlsFiles;

@@ -3,10 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use coracle_daemon::drain::Drain;
 use coracle_daemon::signal::{Reload, Shutdown};
+use coracle_package::fault::Problem;
+use coracle_runtime::app::Loader;
 use coracle_runtime::{Budget, Engine, EngineOptions};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin;
 use crate::admit::{Gate, MAX_WAIT, MAX_WAITING};
 use crate::app::{App, Builder};
-use crate::config::{Config, Problem, Report, ServerError};
+use crate::config::{Config, Report, ServerError};
 use crate::connection::{self, Peer, Timeouts};
 use crate::forwarded::TrustedProxies;
 use crate::listener::{Accepted, Listener};
@@ -89,6 +92,7 @@ pub struct Bound {
     watcher: Option<Watcher>,
     address: SocketAddr,
     admin_address: Option<SocketAddr>,
+    drain: Duration,
 }
 
 impl Bound {
@@ -113,8 +117,14 @@ impl Bound {
             EngineOptions { memory: Some(config.memory), ..EngineOptions::server(invocations.saturating_mul(each)) };
         let engine = Engine::new(options, config.compiler.clone())?;
         metrics.watch(engine.budget());
-        let builder = Builder { engine, metrics: metrics.clone(), config };
-        let config = &builder.config;
+        let loader = Loader {
+            engine,
+            cache: config.cache.clone(),
+            progress: Arc::clone(&config.progress),
+            environment: Arc::clone(&config.environment),
+            variables: config.variables.clone(),
+        };
+        let builder = Builder { loader, metrics: metrics.clone(), source: config.source.clone() };
 
         let tls = config.tls.clone().map(|files| {
             let certificate = Certificate::load(files)?;
@@ -140,7 +150,7 @@ impl Bound {
         let server = Server {
             app: ArcSwap::from_pointee(app),
             gate: Gate::new(invocations, MAX_WAITING, MAX_WAIT),
-            memory: builder.engine.budget().clone(),
+            memory: builder.loader.engine.budget().clone(),
             trusted: config.trusted_proxies.clone().into(),
             metrics,
             timeouts: config.timeouts,
@@ -149,7 +159,8 @@ impl Bound {
             stop: CancellationToken::new(),
             in_flight: AtomicUsize::new(0),
         };
-        Ok(Self { server: Arc::new(server), builder, listener, admin, tls, watcher, address, admin_address })
+        let drain = config.drain;
+        Ok(Self { server: Arc::new(server), builder, listener, admin, tls, watcher, address, admin_address, drain })
     }
 
     /// Where it listens.
@@ -165,8 +176,7 @@ impl Bound {
     /// Serves until it is asked to end, and then lets what is under way finish in the time that the configuration
     /// gives.
     pub async fn run(self, shutdown: Shutdown) -> Report {
-        let Self { server, builder, listener, admin, tls, watcher, address, admin_address } = self;
-        let limit = builder.config.drain;
+        let Self { server, builder, listener, admin, tls, watcher, address, admin_address, drain: limit } = self;
         let (acceptor, certificate) = tls.unzip();
         tracing::info!(
             app = server.app.load().name,
@@ -206,7 +216,7 @@ impl Bound {
 ///
 /// Reason: dropping takes microseconds; a second forgives a machine that is busy, and ends the wait for a task that
 /// never yields.
-const STOP: std::time::Duration = std::time::Duration::from_secs(1);
+const STOP: Duration = Duration::from_secs(1);
 
 fn listen(address: SocketAddr, connections: usize) -> Result<Listener, ServerError> {
     Listener::bind(address, connections).map_err(|source| ServerError::Listen { address, source })

@@ -52,7 +52,7 @@ pub(crate) enum Recipe {
 }
 
 /// Every sample.
-pub(crate) const SAMPLES: [Sample; 26] = [
+pub(crate) const SAMPLES: [Sample; 27] = [
     sample("hello-rust", Recipe::Rust),
     sample("hello-rust-p3", Recipe::Rust),
     sample("echo-rust", Recipe::Rust),
@@ -74,6 +74,7 @@ pub(crate) const SAMPLES: [Sample; 26] = [
     sample("render", Recipe::JavaScript),
     sample("library-javascript", Recipe::JavaScriptLibrary(World { wit: "library-javascript/wit", name: "library" })),
     sample("crossing-rust", Recipe::RustAlone { wit: QUOTE }),
+    sample("order", Recipe::RustAlone { wit: QUOTE }),
     sample("quote/front", Recipe::RustAlone { wit: QUOTE }),
     sample("quote/validation", Recipe::Go(World { wit: QUOTE, name: "validator" })),
     sample("quote/pricing", Recipe::Python(World { wit: QUOTE, name: "pricer" })),

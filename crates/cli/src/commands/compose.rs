@@ -44,13 +44,7 @@ pub(crate) fn execute(arguments: &Arguments) -> Result<Exit, Failure> {
     let manifest = Manifest::load(&arguments.path).map_err(|faults| manifest_failure(&faults))?;
     let place = arguments.path.display();
     let root = match &arguments.component {
-        Some(name) if manifest.components.contains_key(name) => name,
-        Some(name) => {
-            let known = manifest.components.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-            return Err(Failure::usage(format!("there is no component `{name}`"))
-                .at(place)
-                .hint(format!("those that there are: {known}")));
-        }
+        Some(name) => target::component(&manifest, Some(name), &arguments.path)?,
         None => compose::root(&manifest).map_err(|error| syntax_failure(error, &place))?,
     };
     let members = compose::members(root, &manifest.components);

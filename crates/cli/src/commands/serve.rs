@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use coracle_daemon::log::{self, Filter, Format, Sink};
 use coracle_daemon::{files, signal};
-use coracle_package::grant::{Grants, VariableValue};
+use coracle_package::grant::Grants;
 use coracle_package::unit::{parse_duration, parse_size};
 use coracle_runtime::cache::Cache;
 use coracle_server::{Bound, Config, DRAIN, Report, ServerError, Source, TlsFiles};
@@ -18,7 +18,7 @@ use coracle_server::{Bound, Config, DRAIN, Report, ServerError, Source, TlsFiles
 use crate::compiler;
 use crate::environment::Environment;
 use crate::error::{Exit, Failure, Fault};
-use crate::grants::{Faults, GrantFlags};
+use crate::grants::{Faults, GrantFlags, values_alone};
 use crate::progress::CompileLine;
 
 /// Where is served when nothing is said: on this machine only.
@@ -163,20 +163,7 @@ fn source(path: &Path, grants: Grants) -> Result<(Source, BTreeMap<String, Strin
         Source::Component { file, limits, .. } => {
             Ok((Source::Component { file, grants: Box::new(grants), limits }, BTreeMap::new()))
         }
-        source => {
-            let Grants { variables, .. } = &grants;
-            let values = variables.iter().filter_map(|(name, value)| match value {
-                VariableValue::Literal(text) => Some((name.clone(), text.clone())),
-                VariableValue::Variable(_) | VariableValue::Secret(_) => None,
-            });
-            let values = values.collect();
-            if grants != (Grants { variables: variables.clone(), ..Grants::default() }) {
-                return Err(Failure::usage("an app's components have their grants in its manifest, not by flag")
-                    .at(path.display())
-                    .hint("write them into [component.NAME.grants]; flags are for a component on its own"));
-            }
-            Ok((source, values))
-        }
+        source => Ok((source, values_alone(&grants, path)?)),
     }
 }
 
@@ -245,13 +232,7 @@ pub(crate) fn run(config: Config, listening: impl FnOnce(SocketAddr) -> Result<(
 fn failure(error: &ServerError) -> Failure {
     match error {
         ServerError::Config(problems) => {
-            let fault = |problem: &coracle_server::Problem| Fault {
-                what: problem.what.clone(),
-                place: problem.place.clone(),
-                details: problem.details.clone(),
-                hints: problem.hint.iter().cloned().collect(),
-            };
-            Failure { exit: Exit::BadData, faults: problems.iter().map(fault).collect() }
+            Failure { exit: Exit::BadData, faults: problems.iter().map(Fault::from).collect() }
         }
         ServerError::Listen { address, source } => {
             let failure = Failure::internal(format!("cannot listen on {address}: {source}"));
@@ -273,6 +254,7 @@ fn failure(error: &ServerError) -> Failure {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use coracle_package::grant::VariableValue;
 
     use super::*;
 

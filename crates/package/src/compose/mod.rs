@@ -11,4 +11,4 @@ mod unite;
 pub use encode::{ComposeError, encode, links};
 pub use fit::{Link, link, open_imports, split_resources};
 pub use part::{PART_BYTES, Part, PartError};
-pub use unite::{members, root, united_grants};
+pub use unite::{entry, members, root, united_grants};

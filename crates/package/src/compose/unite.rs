@@ -45,6 +45,28 @@ pub fn root(manifest: &Manifest) -> Result<&str, SyntaxError> {
     }
 }
 
+/// The component of an app that is run where one is `named`, or none: then the only one that provides for no other.
+///
+/// # Errors
+/// There is no such component, or more than one may be meant.
+pub fn entry<'a>(manifest: &'a Manifest, named: Option<&str>) -> Result<&'a str, SyntaxError> {
+    let all = || list(manifest.components.keys().map(String::as_str));
+    if let Some(name) = named {
+        let known = manifest.components.get_key_value(name).map(|(name, _)| name.as_str());
+        return known.ok_or_else(|| {
+            SyntaxError::new(format!("there is no component `{name}`")).hint(format!("those that there are: {}", all()))
+        });
+    }
+    let providers: BTreeSet<&String> =
+        manifest.components.values().flat_map(|component| component.imports.values()).collect();
+    let mut ends = manifest.components.keys().filter(|name| !providers.contains(name));
+    match (ends.next(), ends.next()) {
+        (Some(end), None) => Ok(end),
+        _ => Err(SyntaxError::new("the app has several components that could be meant")
+            .hint(format!("name one, behind the app's folder: {}", all()))),
+    }
+}
+
 /// What a component and all that provides for it are granted together.
 ///
 /// # Errors

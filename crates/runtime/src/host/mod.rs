@@ -158,8 +158,8 @@ impl Host {
         });
         store.set_hostcall_fuel(bytes(limits.call_bytes));
         store.set_max_component_handles(bytes(limits.handles.into()));
-        if let (true, Some(fuel)) = (engine.options().fuel, limits.fuel) {
-            store.set_fuel(fuel)?;
+        if engine.options().fuel {
+            store.set_fuel(limits.fuel.unwrap_or(u64::MAX))?;
         }
         Ok(store)
     }

@@ -20,6 +20,7 @@ use wasmtime::{Instance, Module, Store, Val};
 use wasmtime_wizer::{InstanceState, SnapshotVal, Wizer};
 
 use crate::compile::{self, Code, CompileError};
+use crate::current::Current;
 use crate::engine::Engine;
 use crate::invocation::Invocation;
 use crate::module::INITIALIZE;
@@ -96,7 +97,7 @@ async fn take_within(engine: &Engine, module: &[u8], resume: &str, limits: Limit
     let told = Arc::new(Told::default());
     let store = Stage::store(engine, &invocation, &limits, module, &told).map_err(SnapshotError::Engine)?;
     let linker = stage::link(engine, &code).map_err(SnapshotError::Engine)?;
-    let session = Session::new(engine, store, invocation, None, Observation::default());
+    let session = Session::new(engine, store, Current::of(&invocation), None, Observation::default());
     let (finished, snapshot) = session
         .run(&limits, async |store| {
             let instance = start(&linker, &code, store).await?;

@@ -54,6 +54,19 @@ pub enum WireError {
     Engine(#[from] EngineError),
 }
 
+impl WireError {
+    /// What to do about it, if that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Value { .. } => {
+                Some("write `fuse = true` under the component that imports it: fused, everything may be passed")
+            }
+            _ => None,
+        }
+    }
+}
+
 /// An import of a component that another one provides.
 #[derive(Clone)]
 pub struct Import {

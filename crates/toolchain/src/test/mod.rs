@@ -1,6 +1,5 @@
 //! `coracle test`: cases against the app, as its users run it.
 
-mod arguments;
 pub mod case;
 mod check;
 mod find;
@@ -8,8 +7,9 @@ mod junit;
 mod program;
 mod request;
 
+use std::ffi::OsString;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use coracle_package::fault::Faults;
@@ -130,48 +130,40 @@ async fn one(config: &Config, manifest: Option<&Manifest>, server: Option<&Serve
             check::answer(expect, &answer, &case.folder)
         }
         Step::Run(run, expect) => {
-            let mut arguments = target(config, manifest, run.component.as_deref())?;
-            arguments.flags.push(arguments.file);
-            arguments.flags.push("--".to_owned());
-            arguments.flags.extend(run.arguments.iter().cloned());
-            let came = program::run(&config.program, &arguments.folder, &arguments.flags, run.stdin.as_deref()).await?;
+            let mut arguments = vec![OsString::from("--")];
+            arguments.extend(run.arguments.iter().map(OsString::from));
+            let target = target(config, manifest, run.component.as_deref())?;
+            let came = program::run(&config.program, target.chain(arguments), run.stdin.as_deref()).await?;
             check::ended(expect, &came)
         }
         Step::Call(call, expect) => {
-            let mut arguments = target(config, manifest, call.component.as_deref())?;
-            let call = format!("{}({})", call.function, call.arguments);
-            arguments.flags.extend(["--invoke".to_owned(), call, arguments.file]);
-            let came = program::run(&config.program, &arguments.folder, &arguments.flags, None).await?;
+            let arguments = ["--invoke".into(), format!("{}({})", call.function, call.arguments).into()];
+            let target = target(config, manifest, call.component.as_deref())?;
+            let came = program::run(&config.program, target.chain(arguments), None).await?;
             check::returned(expect, &came)
         }
     }
 }
 
-/// A component that is run on its own, with what it is granted.
-struct Target {
-    flags: Vec<String>,
-    file: String,
-    /// The folder that relative paths of grants start from.
-    folder: PathBuf,
+/// What is run, in the words of `coracle run`: a component of the app, with what its manifest grants it, or one on its own.
+fn target(
+    config: &Config,
+    manifest: Option<&Manifest>,
+    component: Option<&str>,
+) -> Result<impl Iterator<Item = OsString>, String> {
+    let component = match (manifest, component) {
+        (Some(manifest), Some(name)) if !manifest.components.contains_key(name) => {
+            return Err(format!("the app has no component `{name}`; it has {}", names(manifest)));
+        }
+        (Some(manifest), None) if manifest.components.len() != 1 => {
+            return Err(format!("the app has several components: say which, component = one of {}", names(manifest)));
+        }
+        (Some(_), component) => component,
+        (None, _) => None,
+    };
+    Ok([config.path.clone().into_os_string()].into_iter().chain(component.map(OsString::from)))
 }
 
-fn target(config: &Config, manifest: Option<&Manifest>, component: Option<&str>) -> Result<Target, String> {
-    let text =
-        |path: &Path| path.to_str().map(str::to_owned).ok_or_else(|| format!("{} is no UTF-8 text", path.display()));
-    let Some(manifest) = manifest else {
-        let file = config.path.file_name().map(Path::new).unwrap_or(&config.path);
-        let folder = config.path.parent().unwrap_or(Path::new("")).to_owned();
-        return Ok(Target { flags: Vec::new(), file: text(file)?, folder });
-    };
-    let names = || manifest.components.keys().cloned().collect::<Vec<_>>().join(", ");
-    let component = match (component, manifest.components.len()) {
-        (Some(name), _) => manifest
-            .components
-            .get(name)
-            .ok_or_else(|| format!("the app has no component `{name}`; it has {}", names()))?,
-        (None, 1) => manifest.components.values().next().ok_or("the app has no component")?,
-        (None, _) => return Err(format!("the app has several components: say which, component = one of {}", names())),
-    };
-    let flags = arguments::of(manifest, component)?;
-    Ok(Target { flags, file: text(&component.source)?, folder: manifest.directory.clone() })
+fn names(manifest: &Manifest) -> String {
+    manifest.components.keys().cloned().collect::<Vec<_>>().join(", ")
 }

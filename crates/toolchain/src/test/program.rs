@@ -1,5 +1,6 @@
 //! The `coracle` program, which runs the guests: cases are answered by what users run.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
@@ -70,15 +71,14 @@ pub(super) struct Finished {
     pub(super) stderr: Vec<u8>,
 }
 
-/// Runs `coracle run` with these arguments, in `folder`.
+/// Runs `coracle run` with these arguments.
 pub(super) async fn run(
     program: &Path,
-    folder: &Path,
-    arguments: &[String],
+    arguments: impl IntoIterator<Item = OsString>,
     stdin: Option<&str>,
 ) -> Result<Finished, String> {
     let mut command = Command::new(program);
-    command.arg("run").args(arguments).current_dir(if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+    command.arg("run").args(arguments);
     command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().map_err(|error| format!("{} does not start: {error}", program.display()))?;
