@@ -22,12 +22,13 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts what `command` makes of an address, and waits for its first good answer.
-    pub(crate) fn start(command: impl FnOnce(SocketAddr) -> Command) -> Result<Self> {
+    pub(crate) fn start(command: impl FnOnce(SocketAddr) -> Result<Command>) -> Result<Self> {
         // The port is free now, and nobody else here is looking for one.
         let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
-        let mut command = command(address);
+        let mut command = command(address)?;
         // What servers log is thrown away, but it is written: they run with their defaults.
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let child =
+            shell::measured(&mut command).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let child = child.map_err(|error| format!("could not start `{}`: {error}", shell::line(&command)))?;
         let mut server = Self { child, address };
         let began = Instant::now();

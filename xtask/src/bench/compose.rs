@@ -1,29 +1,27 @@
 //! `cargo xtask bench compose`: what a call from one component to another costs, apart and fused.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use super::contender;
 use super::load::{self, Sample};
-use super::machine::{self, Machine};
-use super::peers::{self, Programs};
-use super::{Keep, report};
+use super::machine::Machine;
+use super::report::{Report, Spread, count};
+use super::run::Run;
 use crate::Result;
-use crate::project::Project;
 use crate::server::{self, Server};
 
 /// Calls in one request. From none to one is the provider's instance; from one to a hundred are 99 crossings.
-pub(super) const CALLS: [u32; 3] = [0, 1, 100];
+const CALLS: [u32; 3] = [0, 1, 100];
 
 /// A call from one component to another, apart and fused: processor time and latency
 #[derive(Args)]
 pub(super) struct Arguments {
-    #[command(flatten)]
-    keep: Keep,
     /// How long one measurement takes
     #[arg(long, default_value_t = 4)]
     seconds: u64,
@@ -68,32 +66,20 @@ pub(super) struct Row {
     pub(super) samples: Vec<Sample>,
 }
 
-pub(super) fn run(project: &Project, arguments: &Arguments) -> Result {
-    let smoke = arguments.keep.smoke;
-    let programs = Programs::get(project, smoke)?;
-    if !smoke {
-        machine::must_be_quiet()?;
-    }
-    let (seconds, rounds) = if smoke { (1, 1) } else { (arguments.seconds, arguments.rounds) };
-    let machine = Machine::describe(peers::version(&programs.coracle)?, peers::version(&programs.wasmtime)?)?;
-    let mut results = Results { machine, seconds, rounds, rows: Vec::new() };
+pub(super) fn run(run: &Run, arguments: &Arguments) -> Result {
+    let (seconds, rounds) = run.pick((arguments.seconds, arguments.rounds), (1, 1));
+    let mut results = Results { machine: run.machine.clone(), seconds, rounds, rows: Vec::new() };
     for _ in 0..rounds {
         for wiring in Wiring::ALL {
-            measure(project, &programs, wiring, &mut results)?;
+            measure(run, wiring, &mut results)?;
         }
     }
-    let table = report::compose(&results);
-    println!("\n{table}");
-    if smoke { Ok(()) } else { report::keep(project, "compose", &results, &table) }
+    run.finish(&results)
 }
 
-fn measure(project: &Project, programs: &Programs, wiring: Wiring, results: &mut Results) -> Result {
-    let app = app(project, wiring)?;
-    let server = Server::start(|address| {
-        let mut command = Command::new(&programs.coracle);
-        command.args(["serve", "--addr", &address.to_string()]).arg(&app);
-        command
-    })?;
+fn measure(run: &Run, wiring: Wiring, results: &mut Results) -> Result {
+    let (project, app) = (run.project, app(run, wiring)?);
+    let server = Server::start(|address| Ok(contender::coracle(run, &app, address)))?;
     for calls in CALLS {
         let path = format!("/?times={calls}");
         let answer = server::get(server.address, &path)?;
@@ -109,9 +95,8 @@ fn measure(project: &Project, programs: &Programs, wiring: Wiring, results: &mut
 }
 
 /// The folder of an app of two small components, one in Rust that asks and one in C that is asked.
-fn app(project: &Project, wiring: Wiring) -> Result<PathBuf> {
-    let folder = project.tools().join("bench").join(wiring.label());
-    fs::create_dir_all(&folder)?;
+fn app(run: &Run, wiring: Wiring) -> Result<PathBuf> {
+    let (folder, project) = (run.scratch(wiring.label())?, run.project);
     let (front, pricing) = (project.sample("crossing-rust")?, project.sample("quote/pricing-c")?);
     let manifest = format!(
         "[app]\nname = \"crossing\"\n\n\
@@ -124,4 +109,38 @@ fn app(project: &Project, wiring: Wiring) -> Result<PathBuf> {
     );
     fs::write(folder.join("coracle.toml"), manifest)?;
     Ok(folder)
+}
+
+impl Report for Results {
+    const NAME: &'static str = "compose";
+
+    fn table(&self) -> String {
+        let mut text = format!(
+            "{} One client; {} rounds of {} s, medians. The last column is the time of a single call, from the difference \
+             between the most calls and one.\n\n\
+             | components | calls in a request | processor time, us a request | p50, us | p99, us | us a call |\n\
+             |---|---:|---:|---:|---:|---:|\n",
+            self.machine, self.rounds, self.seconds
+        );
+        let of = |wiring: Wiring, calls: u32, value: fn(&Sample) -> f64| {
+            let rows = self.rows.iter().filter(|row| row.wiring == wiring && row.calls == calls);
+            Spread::of(rows.flat_map(|row| &row.samples).map(value)).median
+        };
+        for wiring in Wiring::ALL {
+            for calls in CALLS {
+                let cpu = of(wiring, calls, |sample| sample.cpu_microseconds);
+                let one = of(wiring, 1, |sample| sample.cpu_microseconds);
+                let each = if calls > 1 { format!("{:.2}", (cpu - one) / f64::from(calls - 1)) } else { String::new() };
+                // Writing to a string does not fail.
+                let _ = writeln!(
+                    text,
+                    "| {} | {calls} | {cpu:.1} | {:.0} | {:.0} | {each} |",
+                    wiring.label(),
+                    of(wiring, calls, |sample| count(sample.p50_microseconds)),
+                    of(wiring, calls, |sample| count(sample.p99_microseconds)),
+                );
+            }
+        }
+        text
+    }
 }

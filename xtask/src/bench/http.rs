@@ -1,96 +1,68 @@
-//! `cargo xtask bench http`: one small function behind HTTP, by Coracle, by `wasmtime serve`, and by hyper alone.
+//! `cargo xtask bench http`: one small function behind HTTP, by Coracle, by its peers, and by hyper alone.
 
-use std::net::SocketAddr;
-use std::path::Path;
-use std::process::Command;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use super::contender::Contender::{self, *};
 use super::load::{self, Sample};
-use super::machine::{self, Machine};
-use super::peers::{self, Programs};
-use super::{Keep, report};
+use super::machine::Machine;
+use super::report::{Report, Spread, count, mib};
+use super::run::Run;
+use super::started;
 use crate::Result;
-use crate::project::Project;
-use crate::server::{self, Server};
-
-/// The functions that are asked, by the names of their samples.
-const GUESTS: [&str; 2] = ["hello-c", "hello-rust"];
+use crate::server;
 
 /// How many clients ask at once.
-const CONNECTIONS: [usize; 3] = [1, 16, 64];
+const ALL: &[usize] = &[1, 16, 64];
+/// Where one number of clients says enough.
+const SOME: &[usize] = &[16];
 
-/// What makes `wasmtime serve` fastest with small guests: memory, tables and stacks come from a pool and stay resident.
-const POOLED: &str = "pooling-allocator=y,pooling-memory-keep-resident=16777216,pooling-table-keep-resident=1048576,\
-                      pooling-async-stack-keep-resident=131072";
+/// A function, by the name of its sample, and who serves it to how many clients.
+type Plan = (&'static str, &'static [(Contender, &'static [usize])]);
 
-/// The same, with only those pages reset that were written: better for some guests, worse for others.
-const PAGEMAP: &str = "pooling-pagemap-scan=y";
+/// The hello of [`started`], whose runtime the build has started.
+pub(super) const STARTED: &str = "hello-go, `snapshot = true`";
+
+const SLOW: &[(Contender, &[usize])] =
+    &[(Coracle, SOME), (Wasmtime, SOME), (WasmtimePooled, SOME), (WasmtimePagemap, SOME)];
+
+const PLANS: [Plan; 7] = [
+    (
+        "hello-c",
+        &[
+            (Coracle, ALL),
+            (Wasmtime, ALL),
+            (WasmtimePooled, ALL),
+            (WasmtimePagemap, ALL),
+            (WasmCloud, &[16, 64]),
+            (Native, ALL),
+        ],
+    ),
+    ("hello-rust", &[(Coracle, ALL), (Wasmtime, ALL), (WasmtimePooled, ALL), (WasmtimePagemap, ALL)]),
+    ("hello-go", SLOW),
+    (STARTED, SLOW),
+    ("hello-javascript", SLOW),
+    ("hello-python", SLOW),
+    (
+        "hello-rust-p3",
+        &[(Coracle, SOME), (CoracleReuse, SOME), (Wasmtime, SOME), (WasmtimePooled, SOME), (WasmtimePagemap, SOME)],
+    ),
+];
 
 /// One small function behind HTTP: requests a second, processor time of each, latency, memory
 #[derive(Args)]
 pub(super) struct Arguments {
-    #[command(flatten)]
-    keep: Keep,
     /// How long one measurement takes
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 2)]
     seconds: u64,
     /// How often everything is measured: the table shows medians
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-}
-
-/// Who answers, in the order in which each round measures them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Contender {
-    Coracle,
-    Wasmtime,
-    WasmtimePooled,
-    WasmtimePagemap,
-    Native,
-}
-
-impl Contender {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Coracle, Self::Wasmtime, Self::WasmtimePooled, Self::WasmtimePagemap, Self::Native];
-
-    pub(super) fn label(self) -> &'static str {
-        match self {
-            Self::Coracle => "`coracle serve`",
-            Self::Wasmtime => "`wasmtime serve`",
-            Self::WasmtimePooled => "`wasmtime serve`, pooling, resident",
-            Self::WasmtimePagemap => "`wasmtime serve`, the same with PAGEMAP_SCAN",
-            Self::Native => "hyper, native",
-        }
-    }
-
-    pub(super) fn command(self, programs: &Programs, guest: &Path, body: &str, address: SocketAddr) -> Command {
-        let address = address.to_string();
-        let wasmtime = |settings: &[&str]| {
-            let mut command = Command::new(&programs.wasmtime);
-            command.args(["serve", "-S", "cli", "--addr", &address]);
-            command.args(settings.iter().flat_map(|setting| ["-O", setting])).arg(guest);
-            command
-        };
-        match self {
-            Self::Coracle => {
-                let mut command = Command::new(&programs.coracle);
-                command.args(["serve", "--addr", &address]).arg(guest);
-                command
-            }
-            Self::Wasmtime => wasmtime(&[]),
-            Self::WasmtimePooled => wasmtime(&[POOLED]),
-            Self::WasmtimePagemap => wasmtime(&[POOLED, PAGEMAP]),
-            Self::Native => {
-                let mut command = Command::new(&programs.native);
-                command.args([&address, body]);
-                command
-            }
-        }
-    }
 }
 
 /// A run.
@@ -113,55 +85,78 @@ pub(super) struct Row {
     pub(super) samples: Vec<Sample>,
 }
 
-pub(super) fn run(project: &Project, arguments: &Arguments) -> Result {
-    let smoke = arguments.keep.smoke;
-    let programs = Programs::get(project, smoke)?;
-    if !smoke {
-        machine::must_be_quiet()?;
-    }
-    let (seconds, rounds) = if smoke { (1, 1) } else { (arguments.seconds, arguments.rounds) };
-    let machine = Machine::describe(peers::version(&programs.coracle)?, peers::version(&programs.wasmtime)?)?;
-    let mut results = Results { machine, seconds, rounds, rows: Vec::new() };
-    for round in 0..rounds {
-        for guest in GUESTS {
-            measure(project, &programs, guest, round, &mut results)?;
+pub(super) fn run(run: &Run, arguments: &Arguments) -> Result {
+    let (seconds, rounds) = run.pick((arguments.seconds, arguments.rounds), (1, 1));
+    let mut results = Results { machine: run.machine.clone(), seconds, rounds, rows: Vec::new() };
+    // A first start of each, so that no round compiles.
+    let mut expected = BTreeMap::new();
+    for plan in PLANS {
+        for (contender, _) in plan.1 {
+            check(run, plan.0, *contender, &mut expected)?;
         }
     }
-    let table = report::http(&results);
-    println!("\n{table}");
-    if smoke {
-        return Ok(());
+    for round in 1..=rounds {
+        for (guest, servers) in PLANS {
+            let body = expected.get(guest).map(String::as_str).unwrap_or_default();
+            for (contender, clients) in servers {
+                measure(run, guest, *contender, clients, body, &mut results)
+                    .map_err(|error| format!("round {round}, {guest}, {}: {error}", contender.label()))?;
+            }
+        }
     }
-    report::keep(project, "http", &results, &table)
+    run.finish(&results)
 }
 
-/// One round over one guest: each server with each number of clients, in turn.
-fn measure(project: &Project, programs: &Programs, guest: &str, round: usize, results: &mut Results) -> Result {
-    let file = project.sample(guest)?;
-    let mut expected: Option<String> = None;
-    for contender in Contender::ALL {
-        let body = expected.as_deref().unwrap_or_default();
-        let server = Server::start(|address| contender.command(programs, &file, body, address))?;
-        let answer = server::get(server.address, "/")?;
-        let expected = expected.get_or_insert_with(|| answer.body.clone());
-        if answer.body != *expected {
-            return Err(format!("{} answered {:?}, not {expected:?}", contender.label(), answer.body).into());
-        }
-        let idle_kib = server.resident_kib()?;
-        for connections in CONNECTIONS {
-            // What is only slow at first (pools, caches, the processor's own clock) is not what is asked here.
-            load::measure(project, &server, "/", connections, Duration::from_secs(1), answer.bytes)?;
-            let time = Duration::from_secs(results.seconds);
-            let sample = load::measure(project, &server, "/", connections, time, answer.bytes)
-                .map_err(|error| format!("{} with {guest}, {connections} clients: {error}", contender.label()))?;
-            println!(
-                "round {round}: {guest}, {connections:>2} clients, {}: {:.0}/s, {:.1} us of processor time each",
-                contender.label(),
-                sample.per_second,
-                sample.cpu_microseconds
-            );
-            results.add(guest, contender, connections, idle_kib, sample);
-        }
+/// The component of a plan.
+fn file(run: &Run, guest: &str) -> Result<PathBuf> {
+    if guest == STARTED { started::component(run) } else { run.project.sample(guest) }
+}
+
+/// All servers of a guest answer what the first of them did.
+fn check(
+    run: &Run,
+    guest: &'static str,
+    contender: Contender,
+    expected: &mut BTreeMap<&'static str, String>,
+) -> Result {
+    println!("{guest}: {} starts", contender.label());
+    let body = expected.get(guest).cloned().unwrap_or_default();
+    let server = contender.start(run, &file(run, guest)?, &body)?;
+    let answer = server::get(server.address, "/")?.body;
+    let expected = expected.entry(guest).or_insert_with(|| answer.clone());
+    if answer == *expected {
+        return Ok(());
+    }
+    Err(format!("{} answered {answer:?}, not {expected:?}", contender.label()).into())
+}
+
+/// One round of one server: each number of clients in turn.
+fn measure(
+    run: &Run,
+    guest: &str,
+    contender: Contender,
+    clients: &[usize],
+    body: &str,
+    results: &mut Results,
+) -> Result {
+    let server = contender.start(run, &file(run, guest)?, body)?;
+    let answer = server::get(server.address, "/")?;
+    if answer.body != body {
+        return Err(format!("it answered {:?}, not {body:?}", answer.body).into());
+    }
+    let idle_kib = server.resident_kib()?;
+    for connections in clients {
+        let load = |time| load::measure(run.project, &server, "/", *connections, time, answer.bytes);
+        // What is only slow at first (pools, caches, the processor's own clock) is not what is asked here.
+        load(Duration::from_secs(1))?;
+        let sample = load(Duration::from_secs(results.seconds))?;
+        println!(
+            "{guest}, {connections:>2} clients, {}: {:.0}/s, {:.1} us of processor time each",
+            contender.label(),
+            sample.per_second,
+            sample.cpu_microseconds
+        );
+        results.add(guest, contender, *connections, idle_kib, sample);
     }
     Ok(())
 }
@@ -176,5 +171,62 @@ impl Results {
                 self.rows.push(Row { guest, server, connections, idle_kib, samples: vec![sample] });
             }
         }
+    }
+
+    /// The rounds of one value; NaN where it was not measured.
+    pub(super) fn of(&self, guest: &str, server: Contender, connections: usize, value: fn(&Sample) -> f64) -> Spread {
+        let same = |row: &&Row| row.guest == guest && row.server == server && row.connections == connections;
+        Spread::of(self.rows.iter().filter(same).flat_map(|row| &row.samples).map(value))
+    }
+}
+
+impl Report for Results {
+    const NAME: &'static str = "http";
+
+    /// A table for each guest.
+    fn table(&self) -> String {
+        let mut text = format!(
+            "{} Client and server share the cores; {} rounds of {} s, medians (processor time with the lowest and highest \
+             round).\n",
+            self.machine, self.rounds, self.seconds
+        );
+        let mut guests: Vec<&str> = Vec::new();
+        for row in &self.rows {
+            if !guests.contains(&row.guest.as_str()) {
+                guests.push(&row.guest);
+            }
+        }
+        for guest in guests {
+            // Writing to a string does not fail, here and below.
+            let _ = write!(
+                text,
+                "\n**{guest}**\n\n\
+                 | clients | server | processor time, us a request | against `wasmtime serve` | requests a second | p50, us \
+                 | p99, us | resident idle, MiB | after load |\n|---:|---|---:|---:|---:|---:|---:|---:|---:|\n"
+            );
+            let mut rows: Vec<&Row> = self.rows.iter().filter(|row| row.guest == guest).collect();
+            rows.sort_by_key(|row| (row.connections, row.server));
+            for row in rows {
+                let Row { server, connections, .. } = *row;
+                let of = |value: fn(&Sample) -> f64| self.of(guest, server, connections, value);
+                let cpu = of(|sample| sample.cpu_microseconds);
+                let peer = self.of(guest, Wasmtime, connections, |sample| sample.cpu_microseconds);
+                let _ = writeln!(
+                    text,
+                    "| {connections} | {} | {:.1} ({:.1} to {:.1}) | {:.2} | {:.0} | {:.0} | {:.0} | {} | {} |",
+                    server.label(),
+                    cpu.median,
+                    cpu.lowest,
+                    cpu.highest,
+                    cpu.median / peer.median,
+                    of(|sample| sample.per_second).median,
+                    of(|sample| count(sample.p50_microseconds)).median,
+                    of(|sample| count(sample.p99_microseconds)).median,
+                    mib(row.idle_kib),
+                    mib(row.samples.iter().map(|sample| sample.resident_kib).max().unwrap_or_default()),
+                );
+            }
+        }
+        text
     }
 }

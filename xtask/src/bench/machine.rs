@@ -1,7 +1,9 @@
 //! What the numbers were taken on.
 
+use std::fmt;
 use std::fs;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +12,11 @@ use crate::{Result, shell};
 /// How many processes may be ready to run, on average of the last minute, for numbers to be worth keeping.
 const QUIET: f64 = 0.7;
 
+/// How long that is waited for: a load of two, which a build leaves behind, is forgotten by then.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// The machine, as its owner would describe it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Machine {
     pub(super) processor: String,
     pub(super) cores: usize,
@@ -45,13 +50,32 @@ impl Machine {
     }
 }
 
-/// Refuses to measure on a machine that does something else.
-pub(super) fn must_be_quiet() -> Result {
-    let load = load()?;
-    if load > QUIET {
-        return Err(format!("the load of the last minute is {load}, above {QUIET}: measure on a quiet machine").into());
+impl fmt::Display for Machine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { processor, cores, memory_gib, kernel, load_before, day, coracle, wasmtime, rust } = self;
+        write!(
+            formatter,
+            "Measured on {day}: {processor}, {cores} cores, {memory_gib} GiB, Linux {kernel}, load {load_before} before; \
+             {coracle}, {wasmtime}, {rust}."
+        )
     }
-    Ok(())
+}
+
+/// Refuses to measure on a machine that does something else. What was just built here is waited out.
+pub(super) fn wait_until_quiet() -> Result {
+    let began = Instant::now();
+    loop {
+        let load = load()?;
+        if load <= QUIET {
+            return Ok(());
+        }
+        if began.elapsed() > PATIENCE {
+            return Err(
+                format!("the load of the last minute is {load}, above {QUIET}: measure on a quiet machine").into()
+            );
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
 }
 
 fn load() -> Result<f64> {

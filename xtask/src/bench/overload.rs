@@ -3,19 +3,18 @@
 //! Capacity is what clients get who ask again as soon as they are answered. Then requests come at a multiple of that, due
 //! when they are due, as those of many clients do who know nothing of each other.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::http::Contender;
+use super::contender::Contender;
 use super::load::{self, Flood};
-use super::machine::{self, Machine};
-use super::peers::{self, Programs};
-use super::{Keep, report};
+use super::machine::Machine;
+use super::report::{Report, count, mib};
+use super::run::Run;
 use crate::Result;
-use crate::project::Project;
-use crate::server::Server;
 
 /// The function: it computes, for some milliseconds.
 const GUEST: &str = "probe-rust";
@@ -35,8 +34,6 @@ const CONTENDERS: [Contender; 3] = [Contender::Coracle, Contender::Wasmtime, Con
 /// More requests than a server can answer: goodput, latency, errors and memory from half to four times its capacity
 #[derive(Args)]
 pub(super) struct Arguments {
-    #[command(flatten)]
-    keep: Keep,
     /// How long each load goes on
     #[arg(long, default_value_t = 10)]
     seconds: u64,
@@ -63,40 +60,63 @@ pub(super) struct Row {
     pub(super) peak_kib: u64,
 }
 
-pub(super) fn run(project: &Project, arguments: &Arguments) -> Result {
-    let smoke = arguments.keep.smoke;
-    let programs = Programs::get(project, smoke)?;
-    if !smoke {
-        machine::must_be_quiet()?;
-    }
-    let seconds = if smoke { 1 } else { arguments.seconds };
-    let machine = Machine::describe(peers::version(&programs.coracle)?, peers::version(&programs.wasmtime)?)?;
-    let mut results = Results { machine, seconds, rows: Vec::new() };
+pub(super) fn run(run: &Run, arguments: &Arguments) -> Result {
+    let seconds = run.pick(arguments.seconds, 1);
+    let mut results = Results { machine: run.machine.clone(), seconds, rows: Vec::new() };
     for contender in CONTENDERS {
-        measure(project, &programs, contender, &mut results)?;
+        measure(run, contender, &mut results)?;
     }
-    let table = report::overload(&results);
-    println!("\n{table}");
-    if smoke {
-        return Ok(());
-    }
-    report::keep(project, "overload", &results, &table)
+    run.finish(&results)
 }
 
 /// One server, under every load in turn.
-fn measure(project: &Project, programs: &Programs, contender: Contender, results: &mut Results) -> Result {
-    let file = project.sample(GUEST)?;
-    let server = Server::start(|address| contender.command(programs, &file, "", address))?;
+fn measure(run: &Run, contender: Contender, results: &mut Results) -> Result {
+    let server = contender.start(run, &run.project.sample(GUEST)?, "")?;
     let time = Duration::from_secs(results.seconds);
-    load::capacity(project, &server, PATH, CLIENTS, Duration::from_secs(1))?;
-    let capacity = load::capacity(project, &server, PATH, CLIENTS, time)?;
+    load::capacity(run.project, &server, PATH, CLIENTS, Duration::from_secs(1))?;
+    let capacity = load::capacity(run.project, &server, PATH, CLIENTS, time)?;
     println!("{}: {capacity:.0}/s", contender.label());
     for factor in FACTORS {
         server.forget_peak()?;
-        let flood = load::flood(&programs.open_load, &server, PATH, capacity * factor, time)?;
+        let flood = load::flood(&run.programs.open_load, &server, PATH, capacity * factor, time)?;
         let peak_kib = server.peak_kib()?;
         println!("{}, {factor} of that: {flood:?}, {} MiB", contender.label(), peak_kib >> 10);
         results.rows.push(Row { server: contender, capacity, factor, flood, peak_kib });
     }
     Ok(())
+}
+
+impl Report for Results {
+    const NAME: &'static str = "overload";
+
+    fn table(&self) -> String {
+        let mut text = format!(
+            "{} Client and server share the cores; each load for {} s. Capacity: good answers a second to 16 clients who ask \
+             again as soon as they are answered.\n\n\
+             | server | load, of its capacity | requests a second | good answers a second | of its capacity | p50, ms \
+             | p99, ms | 503 | other errors | broken | not sent | most memory, MiB |\n\
+             |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+            self.machine, self.seconds
+        );
+        for Row { server, capacity, factor, flood, peak_kib } in &self.rows {
+            let milliseconds = |microseconds: u64| count(microseconds) / 1000.0;
+            // Writing to a string does not fail.
+            let _ = writeln!(
+                text,
+                "| {} | {factor} | {:.0} | {:.0} | {:.2} | {:.1} | {:.1} | {} | {} | {} | {} | {} |",
+                server.label(),
+                capacity * factor,
+                flood.good_per_second,
+                flood.good_per_second / capacity,
+                milliseconds(flood.p50),
+                milliseconds(flood.p99),
+                flood.shed,
+                flood.wrong,
+                flood.broken,
+                flood.unsent,
+                mib(*peak_kib),
+            );
+        }
+        text
+    }
 }

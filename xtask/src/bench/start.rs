@@ -1,20 +1,19 @@
 //! `cargo xtask bench start`: how long a small command takes from its start to its end.
 
-use std::fs;
+use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::machine::{self, Machine};
-use super::peers::{self, Programs};
-use super::{Keep, report};
-use crate::project::Project;
+use super::machine::Machine;
+use super::report::Report;
+use super::run::Run;
 use crate::{Result, shell};
 
 /// Whom the others are compared to.
-pub(super) const PEER: &str = "`wasmtime run hello.cwasm`";
+const PEER: &str = "`wasmtime run hello.cwasm`";
 
 /// The sample that is run: a command that writes three lines.
 const GUEST: &str = "command-c";
@@ -22,8 +21,6 @@ const GUEST: &str = "command-c";
 /// A small command, from its start to its end, compiled before
 #[derive(Args)]
 pub(super) struct Arguments {
-    #[command(flatten)]
-    keep: Keep,
     /// How often each program is started
     #[arg(long, default_value_t = 300)]
     times: usize,
@@ -53,14 +50,9 @@ struct Contender {
     times: Vec<Duration>,
 }
 
-pub(super) fn run(project: &Project, arguments: &Arguments) -> Result {
-    let smoke = arguments.keep.smoke;
-    let programs = Programs::get(project, smoke)?;
-    if !smoke {
-        machine::must_be_quiet()?;
-    }
-    let times = if smoke { 5 } else { arguments.times };
-    let mut contenders = contenders(project, &programs)?;
+pub(super) fn run(run: &Run, arguments: &Arguments) -> Result {
+    let times = run.pick(arguments.times, 5);
+    let mut contenders = contenders(run)?;
 
     // The first start of each fills caches, and says what all must print.
     let mut expected = None;
@@ -74,7 +66,7 @@ pub(super) fn run(project: &Project, arguments: &Arguments) -> Result {
     // In turn, so that whatever else the machine does meets all of them.
     for _ in 0..times {
         for contender in &mut contenders {
-            contender.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            shell::measured(&mut contender.command).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             let began = Instant::now();
             let status = contender.command.status()?;
             contender.times.push(began.elapsed());
@@ -83,11 +75,8 @@ pub(super) fn run(project: &Project, arguments: &Arguments) -> Result {
             }
         }
     }
-    let machine = Machine::describe(peers::version(&programs.coracle)?, peers::version(&programs.wasmtime)?)?;
-    let results = Results { machine, times, rows: contenders.into_iter().map(Contender::row).collect() };
-    let table = report::start(&results);
-    println!("\n{table}");
-    if smoke { Ok(()) } else { report::keep(project, "start", &results, &table) }
+    let rows = contenders.into_iter().map(Contender::row).collect();
+    run.finish(&Results { machine: run.machine.clone(), times, rows })
 }
 
 impl Contender {
@@ -101,10 +90,9 @@ impl Contender {
     }
 }
 
-fn contenders(project: &Project, programs: &Programs) -> Result<Vec<Contender>> {
-    let guest = project.sample(GUEST)?;
-    let folder = project.tools().join("bench");
-    fs::create_dir_all(&folder)?;
+fn contenders(run: &Run) -> Result<Vec<Contender>> {
+    let Run { project, programs, .. } = run;
+    let (guest, folder) = (project.sample(GUEST)?, run.scratch("start")?);
     let compiled = folder.join("hello.cwasm");
     shell::run(Command::new(&programs.wasmtime).arg("compile").arg(&guest).arg("-o").arg(&compiled))?;
     let native = folder.join("hello");
@@ -127,4 +115,24 @@ fn contenders(project: &Project, programs: &Programs) -> Result<Vec<Contender>> 
         contender("`wasmtime run hello.wasm`", uncompiled),
         contender("native, the same source by the system's compiler", native),
     ])
+}
+
+impl Report for Results {
+    const NAME: &'static str = "start";
+
+    fn table(&self) -> String {
+        let mut text = format!(
+            "{} {} starts of each, in turn; wall time from start to end of the process.\n\n\
+             | program | median, ms | 10th percentile | 90th percentile | against `wasmtime run` |\n\
+             |---|---:|---:|---:|---:|\n",
+            self.machine, self.times
+        );
+        let peer = self.rows.iter().find(|row| row.program == PEER).map_or(f64::NAN, |row| row.median_ms);
+        for Row { program, median_ms, p10_ms, p90_ms } in &self.rows {
+            let against = median_ms / peer;
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "| {program} | {median_ms:.2} | {p10_ms:.2} | {p90_ms:.2} | {against:.2} |");
+        }
+        text
+    }
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::samples::{self, Sample, World};
 use super::step::Step;
-use super::{apt, component, pinned};
+use super::{apt, component, pinned, search_path_with};
 use crate::project::Project;
 use crate::{Result, shell};
 
@@ -44,7 +44,7 @@ impl Toolchain {
 
     /// What tells this toolchain from another.
     pub(crate) fn version(&self) -> Result<String> {
-        let version = shell::output(self.clang().arg("--version"))?;
+        let version = shell::output(self.clang()?.arg("--version"))?;
         Ok(version + &FLAGS.join(" "))
     }
 
@@ -63,27 +63,43 @@ impl Toolchain {
         component::from_module(&module, &samples::folder(project).join(world.wit), world.name, "C", output)
     }
 
+    /// A program of one file by the same compiler for this machine, and for WebAssembly.
+    pub(crate) fn build_twins(&self, source: &Path, native: &Path, module: &Path) -> Result {
+        let flags = ["-std=c17", "-O2", "-Wall", "-Wextra", "-Werror"];
+        let both = [(self.program()?, [].as_slice(), native), (self.clang()?, ["-msimd128"].as_slice(), module)];
+        for (mut clang, more, output) in both {
+            shell::run(clang.args(flags).args(more).arg("-o").arg(output).arg(source).arg("-lm"))?;
+        }
+        Ok(())
+    }
+
     fn compile(&self, files: &[PathBuf], flags: &[&str], output: &Path) -> Result {
-        let mut clang = self.clang();
+        let mut clang = self.clang()?;
         shell::run(clang.args(FLAGS).args(flags).arg("-o").arg(output).args(files).arg("-lm"))
     }
 
-    fn clang(&self) -> Command {
+    /// The compiler, for WASI preview 1.
+    fn clang(&self) -> Result<Command> {
+        let mut command = self.program()?;
         match self {
-            Self::WasiSdk(clang) => {
-                let mut command = Command::new(clang);
-                command.arg("--target=wasm32-wasip1");
-                command
-            }
+            Self::WasiSdk(_) => command.arg("--target=wasm32-wasip1"),
+            Self::Debian(usr) => command.arg("--target=wasm32-wasi").arg("--sysroot").arg(usr),
+        };
+        Ok(command)
+    }
+
+    /// The compiler, for this machine.
+    fn program(&self) -> Result<Command> {
+        match self {
+            Self::WasiSdk(clang) => Ok(Command::new(clang)),
             Self::Debian(usr) => {
-                let programs = usr.join("bin");
                 let [clang, ..] = pinned::CLANG;
-                let mut command = Command::new(programs.join(clang));
-                command.arg("--target=wasm32-wasi").arg("--sysroot").arg(usr);
+                let clang = usr.join("bin").join(clang);
+                let mut command = Command::new(&clang);
                 // It looks for its linker, which has a version in its name, on the search path.
-                command.env("PATH", &programs);
+                command.env("PATH", search_path_with(&clang)?);
                 command.env("LD_LIBRARY_PATH", usr.join("lib").join(format!("{}-linux-gnu", std::env::consts::ARCH)));
-                command
+                Ok(command)
             }
         }
     }

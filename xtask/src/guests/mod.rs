@@ -5,7 +5,7 @@
 
 mod apt;
 mod build;
-mod c;
+pub(crate) mod c;
 mod check;
 mod component;
 pub(crate) mod go;

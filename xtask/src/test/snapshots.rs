@@ -38,7 +38,7 @@ pub(super) fn check(project: &Project, folder: &Path, coracle: impl Fn(&Path, &[
     if built.windows(CANARY.1.len()).any(|part| part == CANARY.1.as_bytes()) {
         return Err("a variable of the build's environment is in what it built".into());
     }
-    let server = Server::start(|address| coracle(&probe, &["serve", ".", "--addr", &address.to_string()]))?;
+    let server = Server::start(|address| Ok(coracle(&probe, &["serve", ".", "--addr", &address.to_string()])))?;
     instances_draw_anew(server.address)?;
     for path in ["/granted", "/work", "/time"] {
         let (snapshot, fresh) = (ask(server.address, path)?, ask(server.address, &format!("/fresh{path}"))?);
