@@ -6,6 +6,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Result, shell};
 
 /// How many ticks of processor time a second has in `/proc`: fixed in the kernel's interface, whatever its own clock.
@@ -23,15 +25,23 @@ pub(crate) struct Server {
 impl Server {
     /// Starts what `command` makes of an address, and waits for its first good answer.
     pub(crate) fn start(command: impl FnOnce(SocketAddr) -> Result<Command>) -> Result<Self> {
+        Ok(Self::start_timed(command, Duration::from_millis(5))?.0)
+    }
+
+    /// The same; says how long after its start the answer was there, to within `step`.
+    pub(crate) fn start_timed(
+        command: impl FnOnce(SocketAddr) -> Result<Command>,
+        step: Duration,
+    ) -> Result<(Self, Duration)> {
         // The port is free now, and nobody else here is looking for one.
         let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
         let mut command = command(address)?;
+        let began = Instant::now();
         // What servers log is thrown away, but it is written: they run with their defaults.
         let child =
             shell::measured(&mut command).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let child = child.map_err(|error| format!("could not start `{}`: {error}", shell::line(&command)))?;
         let mut server = Self { child, address };
-        let began = Instant::now();
         while get(address, "/").is_err() {
             if let Some(status) = server.child.try_wait()? {
                 return Err(format!("`{}` ended at once: {status}", shell::line(&command)).into());
@@ -39,9 +49,9 @@ impl Server {
             if began.elapsed() > START {
                 return Err(format!("`{}` did not answer within {START:?}", shell::line(&command)).into());
             }
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(step);
         }
-        Ok(server)
+        Ok((server, began.elapsed()))
     }
 
     /// The processor time it has used so far, in user and kernel, over all of its threads.
@@ -58,6 +68,11 @@ impl Server {
         self.status_kib("VmRSS")
     }
 
+    /// The memory it holds now, and whose it is.
+    pub(crate) fn memory(&self) -> Result<Memory> {
+        Memory::parse(&fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))?)
+    }
+
     /// The most memory it held since [`Server::forget_peak`], in KiB.
     pub(crate) fn peak_kib(&self) -> Result<u64> {
         self.status_kib("VmHWM")
@@ -69,12 +84,38 @@ impl Server {
     }
 
     fn status_kib(&self, name: &str) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let mut lines = status.lines().filter_map(|line| line.split_once(':'));
-        let found = lines.find(|(found, _)| *found == name);
-        let (_, value) = found.ok_or_else(|| format!("/proc/PID/status has no {name}"))?;
-        Ok(value.trim().trim_end_matches(" kB").parse()?)
+        kib(&fs::read_to_string(format!("/proc/{}/status", self.child.id()))?, name)
     }
+}
+
+/// The memory of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Memory {
+    /// All that is in memory, files among it that others have mapped too.
+    pub(crate) resident_kib: u64,
+    /// The same, with what is shared divided among those who share it.
+    pub(crate) proportional_kib: u64,
+    /// What no other process has a part of.
+    pub(crate) private_kib: u64,
+}
+
+impl Memory {
+    /// Reads `/proc/PID/smaps_rollup`.
+    fn parse(rollup: &str) -> Result<Self> {
+        Ok(Self {
+            resident_kib: kib(rollup, "Rss")?,
+            proportional_kib: kib(rollup, "Pss")?,
+            private_kib: kib(rollup, "Private_Clean")? + kib(rollup, "Private_Dirty")?,
+        })
+    }
+}
+
+/// The value of a line `NAME:   VALUE kB`.
+fn kib(text: &str, name: &str) -> Result<u64> {
+    let mut lines = text.lines().filter_map(|line| line.split_once(':'));
+    let found = lines.find(|(found, _)| *found == name);
+    let (_, value) = found.ok_or_else(|| format!("what the kernel says of a process has no {name}"))?;
+    Ok(value.trim().trim_end_matches(" kB").parse()?)
 }
 
 impl Drop for Server {
@@ -141,7 +182,7 @@ fn body(answer: &[u8]) -> Result<Option<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::body;
+    use super::{Memory, body};
 
     #[test]
     fn a_body_is_whole_when_its_framing_says_so() {
@@ -155,5 +196,14 @@ mod tests {
             assert_eq!(body(&chunked[..length]).unwrap(), None, "{length} bytes");
         }
         assert!(body(b"HTTP/1.1 500 no\r\n\r\n").is_err());
+    }
+
+    #[test]
+    fn private_memory_is_what_is_clean_and_what_is_dirty() {
+        let rollup = "7f00-7fff ---p 00000000 00:00 0    [rollup]\nRss:     2048 kB\nPss:      900 kB\nPss_Dirty:   1 kB\n\
+                      Shared_Clean:  1024 kB\nPrivate_Clean:    24 kB\nPrivate_Dirty:  600 kB\n";
+        let memory = Memory { resident_kib: 2048, proportional_kib: 900, private_kib: 624 };
+        assert_eq!(Memory::parse(rollup).unwrap(), memory);
+        assert!(Memory::parse("Rss: 1 kB\n").is_err());
     }
 }

@@ -6,17 +6,21 @@
 mod compose;
 mod compute;
 mod contender;
+mod density;
+mod first;
 mod http;
 mod kernels;
 mod limits;
 mod load;
 mod machine;
+mod memory;
 mod overload;
 mod peers;
 mod report;
 mod run;
 mod start;
 mod started;
+mod targets;
 
 use clap::{Args, Subcommand};
 
@@ -38,13 +42,20 @@ pub(crate) struct Arguments {
 enum What {
     Http(http::Arguments),
     Start(start::Arguments),
+    Memory(memory::Arguments),
     Compute(compute::Arguments),
     Limits(limits::Arguments),
+    Density(density::Arguments),
     Overload(overload::Arguments),
     Compose(compose::Arguments),
-    /// Write the tables anew from the results that are kept
+    All(All),
+    /// Write the tables anew from the results that are kept, and show what of the targets they meet
     Render,
 }
+
+/// Everything that there are targets for, with the settings that each bench has by itself
+#[derive(Args)]
+struct All {}
 
 pub(crate) fn run(project: &Project, arguments: &Arguments) -> Result {
     if !cfg!(target_os = "linux") {
@@ -54,10 +65,31 @@ pub(crate) fn run(project: &Project, arguments: &Arguments) -> Result {
     match &arguments.what {
         What::Http(arguments) => http::run(&begin()?, arguments),
         What::Start(arguments) => start::run(&begin()?, arguments),
+        What::Memory(arguments) => memory::run(&begin()?, arguments),
+        What::Density(arguments) => density::run(&begin()?, arguments),
         What::Compute(arguments) => compute::run(&begin()?, arguments),
         What::Limits(arguments) => limits::run(&begin()?, arguments),
         What::Overload(arguments) => overload::run(&begin()?, arguments),
         What::Compose(arguments) => compose::run(&begin()?, arguments),
+        What::All(_) => all(&begin()?),
         What::Render => report::render(project),
     }
+}
+
+/// One bench after the other, and then what of the targets is met. The machine has to be quiet before the first: afterwards it is
+/// busy with this.
+fn all(run: &Run) -> Result {
+    http::run(run, &defaults()?)?;
+    start::run(run, &defaults()?)?;
+    memory::run(run, &defaults()?)?;
+    compute::run(run, &defaults()?)?;
+    limits::run(run, &defaults()?)?;
+    density::run(run, &defaults()?)?;
+    run.show_targets()
+}
+
+/// The settings that a bench has when nothing is said.
+fn defaults<A: Args>() -> Result<A> {
+    let command = A::augment_args(clap::Command::new("bench").no_binary_name(true));
+    Ok(A::from_arg_matches(&command.try_get_matches_from(std::iter::empty::<&str>())?)?)
 }

@@ -1,15 +1,19 @@
 //! Results as files, and as the tables of docs/performance.md.
 
 use std::fs;
+use std::path::PathBuf;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{compose, compute, http, limits, overload, start};
+use super::{compose, compute, density, http, limits, memory, overload, start, targets};
 use crate::Result;
 use crate::project::Project;
 
 const DOCUMENT: &str = "docs/performance.md";
+
+/// The place of the table of targets.
+const TARGETS: &str = "targets";
 
 /// The results of one bench: kept as `bench/results/NAME.json`, shown in the document between `<!-- NAME: -->` and
 /// `<!-- end -->`.
@@ -20,51 +24,92 @@ pub(super) trait Report: Serialize + DeserializeOwned {
     fn table(&self) -> String;
 }
 
-/// A bench, for whoever has its results as a file alone.
-struct Bench {
-    name: &'static str,
-    table: fn(&str) -> Result<String>,
+/// The results that are kept, each if its bench was ever run.
+#[derive(Default)]
+pub(super) struct Kept {
+    pub(super) http: Option<http::Results>,
+    pub(super) start: Option<start::Results>,
+    pub(super) memory: Option<memory::Results>,
+    pub(super) density: Option<density::Results>,
+    pub(super) compute: Option<compute::Results>,
+    pub(super) limits: Option<limits::Results>,
+    pub(super) overload: Option<overload::Results>,
+    pub(super) compose: Option<compose::Results>,
 }
 
-const BENCHES: [Bench; 6] = [
-    bench::<http::Results>(),
-    bench::<start::Results>(),
-    bench::<compute::Results>(),
-    bench::<limits::Results>(),
-    bench::<overload::Results>(),
-    bench::<compose::Results>(),
-];
+impl Kept {
+    fn read(project: &Project) -> Result<Self> {
+        Ok(Self {
+            http: read(project)?,
+            start: read(project)?,
+            memory: read(project)?,
+            density: read(project)?,
+            compute: read(project)?,
+            limits: read(project)?,
+            overload: read(project)?,
+            compose: read(project)?,
+        })
+    }
 
-const fn bench<R: Report>() -> Bench {
-    Bench { name: R::NAME, table: |kept| Ok(serde_json::from_str::<R>(kept)?.table()) }
+    /// What the document shows, by the names of its places.
+    fn tables(&self) -> Vec<(&'static str, String)> {
+        let tables = [
+            table(self.http.as_ref()),
+            table(self.start.as_ref()),
+            table(self.memory.as_ref()),
+            table(self.density.as_ref()),
+            table(self.compute.as_ref()),
+            table(self.limits.as_ref()),
+            table(self.overload.as_ref()),
+            table(self.compose.as_ref()),
+            Some((TARGETS, targets::table(self))),
+        ];
+        tables.into_iter().flatten().collect()
+    }
+}
+
+fn file(project: &Project, name: &str) -> PathBuf {
+    project.root.join("bench").join("results").join(name).with_extension("json")
+}
+
+fn read<R: Report>(project: &Project) -> Result<Option<R>> {
+    let file = file(project, R::NAME);
+    if !file.is_file() {
+        return Ok(None);
+    }
+    let results = serde_json::from_str(&fs::read_to_string(&file)?);
+    Ok(Some(results.map_err(|error| format!("{}: {error}", file.display()))?))
+}
+
+fn table<R: Report>(results: Option<&R>) -> Option<(&'static str, String)> {
+    Some((R::NAME, results?.table()))
 }
 
 /// Writes results down, and what the document shows of them.
 pub(super) fn keep<R: Report>(project: &Project, results: &R) -> Result {
-    let folder = project.root.join("bench").join("results");
-    fs::create_dir_all(&folder)?;
-    fs::write(folder.join(R::NAME).with_extension("json"), serde_json::to_string_pretty(results)? + "\n")?;
-    render(project)
+    let file = file(project, R::NAME);
+    fs::create_dir_all(project.root.join("bench").join("results"))?;
+    fs::write(&file, serde_json::to_string_pretty(results)? + "\n")?;
+    println!("written: {}", file.display());
+    write_document(project, &Kept::read(project)?)
 }
 
-/// The results that are kept of a bench, if it was ever measured.
-fn kept(project: &Project, name: &str) -> Result<Option<String>> {
-    let file = project.root.join("bench").join("results").join(name).with_extension("json");
-    if file.is_file() { Ok(Some(fs::read_to_string(file)?)) } else { Ok(None) }
-}
-
-/// Writes into the document what it shows of all results that are kept.
+/// Writes into the document what it shows of all results that are kept, and shows what they meet of the targets.
 pub(super) fn render(project: &Project) -> Result {
+    let kept = Kept::read(project)?;
+    write_document(project, &kept)?;
+    println!("\n{}", targets::table(&kept));
+    Ok(())
+}
+
+fn write_document(project: &Project, kept: &Kept) -> Result {
     let document = project.root.join(DOCUMENT);
     let mut text = fs::read_to_string(&document)?;
-    for Bench { name, table } in BENCHES {
-        if let Some(kept) = kept(project, name)? {
-            text = insert(&text, name, &table(&kept)?)
-                .ok_or_else(|| format!("{DOCUMENT} has no place marked for {name}"))?;
-        }
+    for (name, table) in kept.tables() {
+        text = insert(&text, name, &table).ok_or_else(|| format!("{DOCUMENT} has no place marked for {name}"))?;
     }
     fs::write(&document, text)?;
-    println!("written: bench/results and {DOCUMENT}");
+    println!("written: {DOCUMENT}");
     Ok(())
 }
 
@@ -106,6 +151,8 @@ pub(super) fn count(number: u64) -> f64 {
 mod tests {
     use super::*;
 
+    const BENCHES: [&str; 8] = ["http", "start", "memory", "density", "compute", "limits", "overload", "compose"];
+
     #[test]
     fn a_table_replaces_the_one_before_and_nothing_else() {
         let text = "before\n<!-- http: by the bench -->\nold\n<!-- end -->\nafter\n<!-- start: x -->\n<!-- end -->\n";
@@ -123,17 +170,20 @@ mod tests {
     fn the_document_shows_the_kept_results() {
         let project = Project::find().unwrap();
         let document = fs::read_to_string(project.root.join(DOCUMENT)).unwrap();
-        for Bench { name, table } in BENCHES {
+        for (name, table) in Kept::read(&project).unwrap().tables() {
+            assert_eq!(
+                insert(&document, name, &table).as_deref(),
+                Some(&*document),
+                "{name}: run cargo xtask bench render"
+            );
+        }
+        for name in BENCHES {
             assert!(insert(&document, name, "").is_some(), "{DOCUMENT} has no place for {name}");
-            if let Some(kept) = kept(&project, name).unwrap() {
-                let table = table(&kept).unwrap();
-                assert!(document.contains(&table), "{DOCUMENT} does not hold this table:\n{table}");
-            }
         }
         for entry in fs::read_dir(project.root.join("bench").join("results")).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_stem().unwrap().to_str().unwrap();
-            assert!(BENCHES.iter().any(|bench| bench.name == name), "results of {name}, which no bench writes");
+            assert!(BENCHES.contains(&name), "results of {name}, which no bench writes");
         }
     }
 }

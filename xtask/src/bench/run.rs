@@ -44,4 +44,9 @@ impl<'a> Run<'a> {
         println!("\n{}", results.table());
         if self.smoke { Ok(()) } else { report::keep(self.project, results) }
     }
+
+    /// Shows what is met of the targets, unless nothing was kept.
+    pub(super) fn show_targets(&self) -> Result {
+        if self.smoke { Ok(()) } else { report::render(self.project) }
+    }
 }

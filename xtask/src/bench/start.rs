@@ -1,4 +1,4 @@
-//! `cargo xtask bench start`: how long a small command takes from its start to its end.
+//! `cargo xtask bench start`: how long a small command takes from its start to its end, and a server to its first answer.
 
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
@@ -7,23 +7,30 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use super::first::{self, First};
 use super::machine::Machine;
 use super::report::Report;
 use super::run::Run;
 use crate::{Result, shell};
 
 /// Whom the others are compared to.
-const PEER: &str = "`wasmtime run hello.cwasm`";
+pub(super) const PEER: &str = "`wasmtime run hello.cwasm`";
+
+/// Who is compared.
+pub(super) const OURS: &str = "`coracle run hello.wasm`, cached";
 
 /// The sample that is run: a command that writes three lines.
 const GUEST: &str = "command-c";
 
-/// A small command, from its start to its end, compiled before
+/// A small command, from its start to its end, and servers to their first answer; all compiled before
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// How often each program is started
+    /// How often each command is started
     #[arg(long, default_value_t = 300)]
     times: usize,
+    /// How often each server is started; slow ones a third of that
+    #[arg(long, default_value_t = 60)]
+    servers: usize,
 }
 
 /// A run.
@@ -32,6 +39,8 @@ pub(super) struct Results {
     pub(super) machine: Machine,
     pub(super) times: usize,
     pub(super) rows: Vec<Row>,
+    #[serde(default)]
+    pub(super) servers: Vec<First>,
 }
 
 /// One program.
@@ -44,42 +53,42 @@ pub(super) struct Row {
 }
 
 /// A program that is started over and over.
-struct Contender {
+struct Starter {
     label: &'static str,
     command: Command,
     times: Vec<Duration>,
 }
 
 pub(super) fn run(run: &Run, arguments: &Arguments) -> Result {
-    let times = run.pick(arguments.times, 5);
-    let mut contenders = contenders(run)?;
+    let (times, servers) = run.pick((arguments.times, arguments.servers), (5, 2));
+    let mut starters = starters(run)?;
 
     // The first start of each fills caches, and says what all must print.
     let mut expected = None;
-    for contender in &mut contenders {
-        let output = shell::output(&mut contender.command)?;
+    for starter in &mut starters {
+        let output = shell::output(&mut starter.command)?;
         let expected = expected.get_or_insert_with(|| output.clone());
         if output != *expected {
-            return Err(format!("{} printed {output:?}, not {expected:?}", contender.label).into());
+            return Err(format!("{} printed {output:?}, not {expected:?}", starter.label).into());
         }
     }
     // In turn, so that whatever else the machine does meets all of them.
     for _ in 0..times {
-        for contender in &mut contenders {
-            shell::measured(&mut contender.command).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        for starter in &mut starters {
+            shell::measured(&mut starter.command).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             let began = Instant::now();
-            let status = contender.command.status()?;
-            contender.times.push(began.elapsed());
+            let status = starter.command.status()?;
+            starter.times.push(began.elapsed());
             if !status.success() {
-                return Err(format!("`{}` failed: {status}", shell::line(&contender.command)).into());
+                return Err(format!("`{}` failed: {status}", shell::line(&starter.command)).into());
             }
         }
     }
-    let rows = contenders.into_iter().map(Contender::row).collect();
-    run.finish(&Results { machine: run.machine.clone(), times, rows })
+    let rows = starters.into_iter().map(Starter::row).collect();
+    run.finish(&Results { machine: run.machine.clone(), times, rows, servers: first::measure(run, servers)? })
 }
 
-impl Contender {
+impl Starter {
     fn row(mut self) -> Row {
         self.times.sort();
         let at = |percent: usize| {
@@ -90,7 +99,7 @@ impl Contender {
     }
 }
 
-fn contenders(run: &Run) -> Result<Vec<Contender>> {
+fn starters(run: &Run) -> Result<Vec<Starter>> {
     let Run { project, programs, .. } = run;
     let (guest, folder) = (project.sample(GUEST)?, run.scratch("start")?);
     let compiled = folder.join("hello.cwasm");
@@ -108,12 +117,12 @@ fn contenders(run: &Run) -> Result<Vec<Contender>> {
     wasmtime.args(["run", "--allow-precompiled"]).arg(&compiled);
     let mut uncompiled = Command::new(&programs.wasmtime);
     uncompiled.arg("run").arg(&guest);
-    let contender = |label, command| Contender { label, command, times: Vec::new() };
+    let starter = |label, command| Starter { label, command, times: Vec::new() };
     Ok(vec![
-        contender("`coracle run hello.wasm`, cached", coracle),
-        contender(PEER, wasmtime),
-        contender("`wasmtime run hello.wasm`", uncompiled),
-        contender("native, the same source by the system's compiler", native),
+        starter(OURS, coracle),
+        starter(PEER, wasmtime),
+        starter("`wasmtime run hello.wasm`", uncompiled),
+        starter("native, the same source by the system's compiler", native),
     ])
 }
 
@@ -127,12 +136,19 @@ impl Report for Results {
              |---|---:|---:|---:|---:|\n",
             self.machine, self.times
         );
-        let peer = self.rows.iter().find(|row| row.program == PEER).map_or(f64::NAN, |row| row.median_ms);
+        let peer = self.median(PEER).unwrap_or(f64::NAN);
         for Row { program, median_ms, p10_ms, p90_ms } in &self.rows {
             let against = median_ms / peer;
             // Writing to a string does not fail.
             let _ = writeln!(text, "| {program} | {median_ms:.2} | {p10_ms:.2} | {p90_ms:.2} | {against:.2} |");
         }
-        text
+        text + &first::table(&self.servers)
+    }
+}
+
+impl Results {
+    /// The median of a program, in milliseconds.
+    pub(super) fn median(&self, program: &str) -> Option<f64> {
+        self.rows.iter().find(|row| row.program == program).map(|row| row.median_ms)
     }
 }
