@@ -6,7 +6,8 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::kernels::{self, Timed, Way, geometric_mean, worst};
-use super::report::Report;
+use super::plot::{self, Bar};
+use super::report::{Plot, Report};
 use super::run::Run;
 use crate::Result;
 
@@ -55,5 +56,16 @@ impl Report for Results {
         let _ = writeln!(text, "| geometric mean | | | {:.2} |", geometric_mean(&ratios));
         let _ = writeln!(text, "| worst | | | {:.2} |", worst(&ratios));
         text
+    }
+
+    fn plot(&self) -> Option<Plot> {
+        let bars = self.0.kernels().zip(self.ratios()).map(|(kernel, value)| Bar {
+            name: kernel.to_owned(),
+            value,
+            number: format!("{value:.2}"),
+            ours: true,
+        });
+        let title = "Processor time of kernels under `coracle run`; native is 1, and less is better";
+        Some(Plot { title, svg: plot::bars(title, &[(String::new(), bars.collect())]) })
     }
 }

@@ -38,7 +38,7 @@ impl Contender {
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::Coracle => "`coracle serve`",
-            Self::CoracleReuse => "`coracle serve`, with the reuse of `wasmtime serve`",
+            Self::CoracleReuse => "`coracle serve`, with the same reuse",
             Self::Wasmtime => "`wasmtime serve`",
             Self::WasmtimePooled => "`wasmtime serve`, pooling, resident",
             Self::WasmtimePagemap => "`wasmtime serve`, the same with PAGEMAP_SCAN",

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::contender::Contender::{self, *};
 use super::load::{self, Sample};
 use super::machine::Machine;
-use super::report::{Report, Spread, count, mib};
+use super::plot::{self, Bar};
+use super::report::{Plot, Report, Spread, count, mib};
 use super::run::Run;
 use super::started;
 use crate::Result;
@@ -173,6 +174,17 @@ impl Results {
         }
     }
 
+    /// The guests, in the order in which they were asked.
+    fn guests(&self) -> Vec<&str> {
+        let mut guests: Vec<&str> = Vec::new();
+        for row in &self.rows {
+            if !guests.contains(&row.guest.as_str()) {
+                guests.push(&row.guest);
+            }
+        }
+        guests
+    }
+
     /// The rounds of one value; NaN where it was not measured.
     pub(super) fn of(&self, guest: &str, server: Contender, connections: usize, value: fn(&Sample) -> f64) -> Spread {
         let same = |row: &&Row| row.guest == guest && row.server == server && row.connections == connections;
@@ -190,13 +202,7 @@ impl Report for Results {
              round).\n",
             self.machine, self.rounds, self.seconds
         );
-        let mut guests: Vec<&str> = Vec::new();
-        for row in &self.rows {
-            if !guests.contains(&row.guest.as_str()) {
-                guests.push(&row.guest);
-            }
-        }
-        for guest in guests {
+        for guest in self.guests() {
             // Writing to a string does not fail, here and below.
             let _ = write!(
                 text,
@@ -228,5 +234,27 @@ impl Report for Results {
             }
         }
         text
+    }
+
+    /// Processor time with 16 clients, which every guest was asked by.
+    fn plot(&self) -> Option<Plot> {
+        let cpu = |guest: &str, server| self.of(guest, server, 16, |sample| sample.cpu_microseconds).median;
+        let groups = self.guests().into_iter().map(|guest| {
+            let mut rows: Vec<&Row> =
+                self.rows.iter().filter(|row| row.guest == guest && row.connections == 16).collect();
+            rows.sort_by_key(|row| row.server);
+            let bars = rows.into_iter().map(|row| {
+                let value = cpu(guest, row.server) / cpu(guest, Wasmtime);
+                Bar {
+                    name: row.server.label().to_owned(),
+                    value,
+                    number: format!("{value:.2}, {:.0} us", cpu(guest, row.server)),
+                    ours: matches!(row.server, Coracle | CoracleReuse),
+                }
+            });
+            (guest.to_owned(), bars.collect())
+        });
+        let title = "Processor time of a request, 16 clients; `wasmtime serve` is 1, and less is better";
+        Some(Plot { title, svg: plot::bars(title, &groups.collect::<Vec<_>>()) })
     }
 }

@@ -16,6 +16,7 @@ mod machine;
 mod memory;
 mod overload;
 mod peers;
+mod plot;
 mod report;
 mod run;
 mod start;

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::contender::Contender;
 use super::load::{self, Flood};
 use super::machine::Machine;
-use super::report::{Report, count, mib};
+use super::plot::{self, Line};
+use super::report::{Plot, Report, count, mib};
 use super::run::Run;
 use crate::Result;
 
@@ -118,5 +119,20 @@ impl Report for Results {
             );
         }
         text
+    }
+
+    /// Good answers over the load, both as shares of the capacity.
+    fn plot(&self) -> Option<Plot> {
+        let lines = CONTENDERS.into_iter().map(|server| {
+            let rows = self.rows.iter().filter(|row| row.server == server);
+            Line {
+                name: server.label().to_owned(),
+                points: rows.map(|row| (row.factor, row.flood.good_per_second / row.capacity)).collect(),
+                ours: server == Contender::Coracle,
+            }
+        });
+        let title = "Good answers under load, of the server's capacity";
+        let across = "requests, in multiples of the capacity";
+        Some(Plot { title, svg: plot::lines(title, across, &lines.collect::<Vec<_>>()) })
     }
 }

@@ -22,6 +22,24 @@ pub(super) trait Report: Serialize + DeserializeOwned {
 
     /// What the document shows of them.
     fn table(&self) -> String;
+
+    /// A picture of them, as SVG, with what it shows in words.
+    fn plot(&self) -> Option<Plot> {
+        None
+    }
+}
+
+/// A picture.
+pub(super) struct Plot {
+    pub(super) title: &'static str,
+    pub(super) svg: String,
+}
+
+/// What is shown of one bench.
+struct Shown {
+    name: &'static str,
+    table: String,
+    plot: Option<Plot>,
 }
 
 /// The results that are kept, each if its bench was ever run.
@@ -51,20 +69,20 @@ impl Kept {
         })
     }
 
-    /// What the document shows, by the names of its places.
-    fn tables(&self) -> Vec<(&'static str, String)> {
-        let tables = [
-            table(self.http.as_ref()),
-            table(self.start.as_ref()),
-            table(self.memory.as_ref()),
-            table(self.density.as_ref()),
-            table(self.compute.as_ref()),
-            table(self.limits.as_ref()),
-            table(self.overload.as_ref()),
-            table(self.compose.as_ref()),
-            Some((TARGETS, targets::table(self))),
+    /// What the document shows, by its places.
+    fn shown(&self) -> Vec<Shown> {
+        let shown = [
+            shown(self.http.as_ref()),
+            shown(self.start.as_ref()),
+            shown(self.memory.as_ref()),
+            shown(self.density.as_ref()),
+            shown(self.compute.as_ref()),
+            shown(self.limits.as_ref()),
+            shown(self.overload.as_ref()),
+            shown(self.compose.as_ref()),
+            Some(Shown { name: TARGETS, table: targets::table(self), plot: None }),
         ];
-        tables.into_iter().flatten().collect()
+        shown.into_iter().flatten().collect()
     }
 }
 
@@ -81,8 +99,21 @@ fn read<R: Report>(project: &Project) -> Result<Option<R>> {
     Ok(Some(results.map_err(|error| format!("{}: {error}", file.display()))?))
 }
 
-fn table<R: Report>(results: Option<&R>) -> Option<(&'static str, String)> {
-    Some((R::NAME, results?.table()))
+fn shown<R: Report>(results: Option<&R>) -> Option<Shown> {
+    results.map(|results| Shown { name: R::NAME, table: results.table(), plot: results.plot() })
+}
+
+impl Shown {
+    /// What stands in the document.
+    fn text(&self) -> String {
+        let Some(Plot { title, .. }) = self.plot else { return self.table.clone() };
+        format!("![{}]({})\n\n{}", title.replace('`', ""), self.picture(), self.table)
+    }
+
+    /// The picture's file, beside the document.
+    fn picture(&self) -> String {
+        format!("performance-{}.svg", self.name)
+    }
 }
 
 /// Writes results down, and what the document shows of them.
@@ -105,8 +136,13 @@ pub(super) fn render(project: &Project) -> Result {
 fn write_document(project: &Project, kept: &Kept) -> Result {
     let document = project.root.join(DOCUMENT);
     let mut text = fs::read_to_string(&document)?;
-    for (name, table) in kept.tables() {
-        text = insert(&text, name, &table).ok_or_else(|| format!("{DOCUMENT} has no place marked for {name}"))?;
+    for shown in kept.shown() {
+        let name = shown.name;
+        text =
+            insert(&text, name, &shown.text()).ok_or_else(|| format!("{DOCUMENT} has no place marked for {name}"))?;
+        if let Some(plot) = &shown.plot {
+            fs::write(document.with_file_name(shown.picture()), &plot.svg)?;
+        }
     }
     fs::write(&document, text)?;
     println!("written: {DOCUMENT}");
@@ -170,9 +206,14 @@ mod tests {
     fn the_document_shows_the_kept_results() {
         let project = Project::find().unwrap();
         let document = fs::read_to_string(project.root.join(DOCUMENT)).unwrap();
-        for (name, table) in Kept::read(&project).unwrap().tables() {
+        for shown in Kept::read(&project).unwrap().shown() {
+            let name = shown.name;
+            if let Some(plot) = &shown.plot {
+                let svg = fs::read_to_string(project.root.join(DOCUMENT).with_file_name(shown.picture())).unwrap();
+                assert_eq!(svg, plot.svg, "{name}: run cargo xtask bench render");
+            }
             assert_eq!(
-                insert(&document, name, &table).as_deref(),
+                insert(&document, name, &shown.text()).as_deref(),
                 Some(&*document),
                 "{name}: run cargo xtask bench render"
             );
