@@ -25,6 +25,9 @@ const LANGUAGES: [(&str, &str); 6] = [
 /// What `coracle new` makes in each of them.
 const KINDS: [&str; 4] = ["http", "command", "library", "plugin"];
 
+/// The languages whose tools have WASI 0.3.
+const P3: [&str; 4] = ["rust", "python", "javascript", "typescript"];
+
 pub(super) fn run(project: &Project) -> Result<Tally> {
     shell::run(project.cargo().args(["build", "--quiet", "--workspace", "--bin", "coracle"]))?;
     let machine = Machine::get(project)?;
@@ -36,11 +39,14 @@ pub(super) fn run(project: &Project) -> Result<Tally> {
     let mut tally = Tally::of(machine.run(&folder, &["doctor"]));
     let mut figures = String::new();
     for (language, written) in LANGUAGES {
-        for kind in KINDS {
-            println!("--- {language} {kind}");
-            let used = machine.project(&folder, language, kind, written).map(|Used { size, took }| {
-                figures
-                    .push_str(&format!("{language:<12}{kind:<9}{size:>10} B {:>8.1} ms\n", took.as_secs_f64() * 1e3));
+        let p3 = P3.contains(&language).then_some(("http", "0.3"));
+        for (kind, wasi) in KINDS.map(|kind| (kind, "0.2")).into_iter().chain(p3) {
+            println!("--- {language} {kind} {wasi}");
+            let used = machine.project(&folder, [language, kind, wasi], written).map(|Used { size, took }| {
+                figures.push_str(&format!(
+                    "{language:<12}{kind:<9}{wasi:<5}{size:>10} B {:>8.1} ms\n",
+                    took.as_secs_f64() * 1e3
+                ));
             });
             tally.add(Tally::of(used));
         }
@@ -101,9 +107,9 @@ impl Machine {
     }
 
     /// Makes, builds, tests and uses one project.
-    fn project(&self, folder: &Path, language: &str, kind: &str, written: &str) -> Result<Used> {
-        let name = format!("{language}-{kind}");
-        self.run(folder, &["new", &name, "--lang", language, "--kind", kind])?;
+    fn project(&self, folder: &Path, [language, kind, wasi]: [&str; 3], written: &str) -> Result<Used> {
+        let name = format!("{language}-{kind}{}", if wasi == "0.3" { "-p3" } else { "" });
+        self.run(folder, &["new", &name, "--lang", language, "--kind", kind, "--wasi", wasi])?;
         self.run(folder, &["build", &name])?;
         self.run(folder, &["test", &name])?;
         let again = shell::output(&mut self.command(folder, &["build", &name]))?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use coracle_package::manifest::Language;
-use coracle_toolchain::new::{self, Config, Kind, NewError};
+use coracle_toolchain::new::{self, Config, Kind, NewError, Wasi};
 
 use crate::error::{Exit, Failure};
 use crate::output;
@@ -18,6 +18,7 @@ use crate::output;
 #[command(after_help = "\
 Examples:
   coracle new hello --lang rust --kind http
+  coracle new hello --lang python --wasi 0.3
   coracle new tools/greet --lang go --kind command")]
 pub(crate) struct Arguments {
     /// The folder to make
@@ -28,6 +29,29 @@ pub(crate) struct Arguments {
     /// What the component is for
     #[arg(long, value_enum, default_value_t = KindFlag::Http)]
     kind: KindFlag,
+    /// The version of WASI; 0.3 is there for http in rust, python, javascript and typescript
+    #[arg(long, value_enum, default_value_t = WasiFlag::P2)]
+    wasi: WasiFlag,
+}
+
+/// The versions of WASI.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum WasiFlag {
+    /// What every language has
+    #[value(name = "0.2")]
+    P2,
+    /// Functions that wait for several requests at once
+    #[value(name = "0.3")]
+    P3,
+}
+
+impl WasiFlag {
+    fn wasi(self) -> Wasi {
+        match self {
+            Self::P2 => Wasi::P2,
+            Self::P3 => Wasi::P3,
+        }
+    }
 }
 
 /// The kinds of components.
@@ -57,7 +81,8 @@ impl KindFlag {
 /// Writes the project.
 pub(crate) fn execute(arguments: &Arguments) -> Result<Exit, Failure> {
     let language = Language::find(&arguments.lang).ok_or_else(|| Failure::usage("no such language").at("--lang"))?;
-    let config = Config { folder: arguments.path.clone(), language, kind: arguments.kind.kind() };
+    let config =
+        Config { folder: arguments.path.clone(), language, kind: arguments.kind.kind(), wasi: arguments.wasi.wasi() };
     let files = new::run(&config).map_err(|error| failure(&error, arguments))?;
     let mut text = format!("made {}\n", arguments.path.display());
     for file in files {
@@ -75,6 +100,9 @@ fn failure(error: &NewError, arguments: &Arguments) -> Failure {
             let hints = faults.faults.iter().filter_map(|fault| fault.hint.as_ref()).take(1);
             hints.fold(Failure::usage(error).at(place), Failure::hint)
         }
+        NewError::NoP3 { .. } => Failure::usage(error)
+            .at("--wasi")
+            .hint("leave --wasi out for 0.2; rust, python, javascript and typescript have 0.3, with --kind http"),
         NewError::Exists(_) => Failure::usage(error).hint("name a folder that is not there yet"),
         NewError::Write { .. } => Failure::internal(error),
     }

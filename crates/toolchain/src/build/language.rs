@@ -120,7 +120,10 @@ fn javascript(job: &Job, need: &Need, ending: &str) -> Result<PathBuf, BuildErro
         command
     } else {
         let mut command = script("componentize-qjs/bin/componentize-qjs");
-        command.arg("--wit").arg(wit_folder(job)).arg("--js").arg(&bundle).args(["--sync", "--opt-size"]);
+        command.arg("--wit").arg(wit_folder(job)).args(["--world", world]).arg("--js").arg(&bundle).arg("--opt-size");
+        if !waits(&declared(job, world)) {
+            command.arg("--sync");
+        }
         if !asks_host(job, world) {
             command.arg("--stub-wasi");
         }
@@ -187,6 +190,13 @@ fn declared(job: &Job, world: &str) -> Surface {
     let worlds = wit::of_path(&job.folder.join(wit_folder(job))).unwrap_or_default();
     let found = worlds.into_iter().find(|declared| declared.name.as_deref() == Some(world));
     found.map(|world| world.surface).unwrap_or_default()
+}
+
+/// Whether a function of a world may wait before it returns.
+fn waits(Surface { imports, exports }: &Surface) -> bool {
+    let interfaces =
+        [imports, exports].into_iter().flat_map(|side| std::iter::once(&side.own).chain(side.interfaces.values()));
+    interfaces.flat_map(|interface| interface.functions.values()).any(|function| function.is_async)
 }
 
 /// Whether a world has anything of WASI in it: one that has not gets none.

@@ -2,7 +2,7 @@
 
 use coracle_package::manifest::Language;
 
-use super::Kind;
+use super::{Kind, Wasi};
 
 /// What a project does not keep: what builds leave behind.
 pub(super) const IGNORED: &str = "/.coracle/\n/node_modules/\n/target/\n__pycache__/\n*.wasm\n";
@@ -45,6 +45,12 @@ const WASI: [File; 4] = [
     shared!("wit/deps/cli.wit", "wit/deps/cli.wit"),
 ];
 const WORLD_HTTP: File = own!("wit/world.wit", "http.wit");
+/// The same for WASI 0.3, whose interfaces for HTTP need less.
+const WORLD_HTTP_P3: [File; 3] = [
+    own!("wit/world.wit", "http-p3/world.wit"),
+    own!("wit/deps/http.wit", "http-p3/http.wit"),
+    own!("wit/deps/clocks.wit", "http-p3/clocks.wit"),
+];
 const WORLD_COMMAND: File = own!("wit/world.wit", "command.wit");
 /// A command's world where nothing but the program itself brings the standard streams.
 const WORLD_STREAMS: [File; 3] = [
@@ -63,14 +69,17 @@ const WORLD_PLUGIN: [File; 3] = [
 pub(super) const SAMPLES_IN_GO: &str = "coracle/samples/bindings/go";
 
 /// The files of a project beside its manifest.
-pub(super) fn files(language: Language, kind: Kind) -> Vec<File> {
+pub(super) fn files(language: Language, kind: Kind, wasi: Wasi) -> Vec<File> {
     let tests = match kind {
         Kind::Http => [TEST_HTTP].as_slice(),
         Kind::Command => &[TEST_COMMAND],
         Kind::Library => &[TEST_LIBRARY],
         Kind::Plugin => &TESTS_PLUGIN,
     };
-    [source(language, kind).as_slice(), &wit(language, kind), tests].concat()
+    match wasi {
+        Wasi::P2 => [source(language, kind).as_slice(), &wit(language, kind), tests].concat(),
+        Wasi::P3 => [source_p3(language).as_slice(), tests].concat(),
+    }
 }
 
 /// What its author goes on writing, and what the language's tool asks for.
@@ -144,6 +153,29 @@ fn source(language: Language, kind: Kind) -> Vec<File> {
         _ => {}
     }
     files
+}
+
+/// What answers requests by WASI 0.3, in a language that has it.
+fn source_p3(language: Language) -> Vec<File> {
+    let own = match language {
+        Language::Rust => vec![
+            own!("Cargo.toml", "rust-http-p3/Cargo.toml"),
+            own!("src/lib.rs", "rust-http-p3/src/lib.rs"),
+            own!(".cargo/config.toml", "rust-http/cargo-config.toml"),
+        ],
+        Language::Python => vec![own!("app.py", "python-http-p3/app.py")],
+        Language::JavaScript => {
+            vec![own!("app.js", "javascript-http-p3/app.js"), own!("package.json", "javascript-library/package.json")]
+        }
+        Language::TypeScript => vec![
+            own!("app.ts", "typescript-http-p3/app.ts"),
+            own!("wasi.d.ts", "typescript-http-p3/wasi.d.ts"),
+            own!("package.json", "javascript-library/package.json"),
+        ],
+        Language::Go | Language::C => Vec::new(),
+    };
+    let wit: &[File] = if has_world(language, Kind::Http) { &WORLD_HTTP_P3 } else { &[] };
+    [own.as_slice(), wit].concat()
 }
 
 /// What a Go module that is a component needs of a program.
