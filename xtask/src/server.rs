@@ -97,15 +97,19 @@ pub(crate) struct Memory {
     pub(crate) proportional_kib: u64,
     /// What no other process has a part of.
     pub(crate) private_kib: u64,
+    /// Of that, what was written: the rest is of files, and the system may drop it and read it again.
+    pub(crate) dirty_kib: u64,
 }
 
 impl Memory {
     /// Reads `/proc/PID/smaps_rollup`.
     fn parse(rollup: &str) -> Result<Self> {
+        let dirty_kib = kib(rollup, "Private_Dirty")?;
         Ok(Self {
             resident_kib: kib(rollup, "Rss")?,
             proportional_kib: kib(rollup, "Pss")?,
-            private_kib: kib(rollup, "Private_Clean")? + kib(rollup, "Private_Dirty")?,
+            private_kib: kib(rollup, "Private_Clean")? + dirty_kib,
+            dirty_kib,
         })
     }
 }
@@ -202,7 +206,7 @@ mod tests {
     fn private_memory_is_what_is_clean_and_what_is_dirty() {
         let rollup = "7f00-7fff ---p 00000000 00:00 0    [rollup]\nRss:     2048 kB\nPss:      900 kB\nPss_Dirty:   1 kB\n\
                       Shared_Clean:  1024 kB\nPrivate_Clean:    24 kB\nPrivate_Dirty:  600 kB\n";
-        let memory = Memory { resident_kib: 2048, proportional_kib: 900, private_kib: 624 };
+        let memory = Memory { resident_kib: 2048, proportional_kib: 900, private_kib: 624, dirty_kib: 600 };
         assert_eq!(Memory::parse(rollup).unwrap(), memory);
         assert!(Memory::parse("Rss: 1 kB\n").is_err());
     }

@@ -117,9 +117,13 @@ fn app(run: &Run, guest: &[u8], count: usize) -> Result<std::path::PathBuf> {
 }
 
 impl Results {
-    /// What one more function holds, in KiB.
+    /// What one more function holds of private memory, in KiB.
     pub(super) fn each_kib(&self) -> f64 {
-        (count(self.all.private_kib) - count(self.one.private_kib)) / count(self.functions as u64 - 1)
+        self.each(|memory| memory.private_kib)
+    }
+
+    fn each(&self, part: fn(&Memory) -> u64) -> f64 {
+        (count(part(&self.all)) - count(part(&self.one))) / count(self.functions as u64 - 1)
     }
 }
 
@@ -130,16 +134,18 @@ impl Report for Results {
         let Self { machine, functions, one, all, asked, p50, p99, longest } = self;
         let milliseconds = |microseconds: &u64| count(*microseconds) / 1000.0;
         let row = |what: &str, memory: &Memory| {
-            format!("| {what} | {} | {} |\n", mib(memory.private_kib), mib(memory.resident_kib))
+            let Memory { private_kib, dirty_kib, resident_kib, .. } = *memory;
+            format!("| {what} | {} | {} | {} |\n", mib(private_kib), mib(dirty_kib), mib(resident_kib))
         };
         format!(
-            "{machine}\n\n| functions | private, MiB | resident, MiB |\n|---|---:|---:|\n{}{}{}\n\
-             Each function beyond the first: {:.1} KiB of private memory. First answer of each: {:.2} ms (median), {:.2} ms (99th \
+            "{machine}\n\n| functions | private, MiB | written, MiB | resident, MiB |\n|---|---:|---:|---:|\n{}{}{}\n\
+             Each function beyond the first: {:.1} KiB of private memory, of which {:.1} KiB were written. First answer of each: {:.2} ms (median), {:.2} ms (99th \
              percentile), {:.2} ms (the longest).\n",
             row("1, idle", one),
             row(&format!("{functions}, idle"), all),
             row(&format!("{functions}, each asked once"), asked),
             self.each_kib(),
+            self.each(|memory| memory.dirty_kib),
             milliseconds(p50),
             milliseconds(p99),
             milliseconds(longest)

@@ -143,20 +143,21 @@ impl Report for Results {
     fn table(&self) -> String {
         let mut text = format!(
             "{}\n\nWith one small function, after one answer and {} s of rest:\n\n\
-             | server | resident, MiB | its part of it, MiB | private, MiB |\n|---|---:|---:|---:|\n",
+             | server | resident, MiB | its part of it, MiB | private, MiB | written, MiB |\n|---|---:|---:|---:|---:|\n",
             self.machine,
             REST.as_secs()
         );
         for Idle { server, memory } in &self.idle {
-            let Memory { resident_kib, proportional_kib, private_kib } = *memory;
+            let Memory { resident_kib, proportional_kib, private_kib, dirty_kib } = *memory;
             // Writing to a string does not fail, here and below.
             let _ = writeln!(
                 text,
-                "| {} | {} | {} | {} |",
+                "| {} | {} | {} | {} | {} |",
                 server.label(),
                 mib(resident_kib),
                 mib(proportional_kib),
-                mib(private_kib)
+                mib(private_kib),
+                mib(dirty_kib)
             );
         }
         let _ = write!(
