@@ -12,6 +12,7 @@ mod samples;
 mod streaming;
 mod transport;
 mod wired;
+mod wit;
 
 use support::{App, Server};
 

@@ -1,8 +1,8 @@
-//! A line on the terminal while a large component is compiled.
+//! A line on the terminal while something takes long.
 
 use std::io::IsTerminal;
 use std::sync::mpsc::{self, RecvTimeoutError::Timeout, Sender};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use coracle_package::unit::format_size;
 use coracle_runtime::compile::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// How long compiling goes on in silence: most components are done by then, and a line that flashes tells nobody anything.
+/// How long work goes on in silence: most is done by then, and a line that flashes tells nobody anything.
 const SILENCE: Duration = Duration::from_millis(300);
 
 /// How often the line moves.
@@ -40,10 +40,29 @@ impl CompileLine {
 
 impl Progress for CompileLine {
     fn started(&self, bytes: u64) {
+        self.set(Delayed::start(format!("compiling {} ({}), once", self.name, readable(bytes))));
+    }
+
+    fn finished(&self) {
+        self.set(None);
+    }
+}
+
+/// Shows which WIT package is being fetched, on a terminal only.
+pub(crate) fn fetch_line() -> coracle_toolchain::wit::Progress {
+    let line: Mutex<Option<Delayed>> = Mutex::new(None);
+    Arc::new(move |message| {
+        *line.lock().unwrap_or_else(PoisonError::into_inner) =
+            message.and_then(|message| Delayed::start(message.to_owned()));
+    })
+}
+
+impl Delayed {
+    /// None where there is no terminal.
+    fn start(message: String) -> Option<Self> {
         if !std::io::stderr().is_terminal() {
-            return;
+            return None;
         }
-        let message = format!("compiling {} ({}), once", self.name, readable(bytes));
         let (stop, stopped) = mpsc::channel::<()>();
         let thread = std::thread::spawn(move || {
             if stopped.recv_timeout(SILENCE) != Err(Timeout) {
@@ -57,11 +76,7 @@ impl Progress for CompileLine {
             }
             bar.finish_and_clear();
         });
-        self.set(Some(Delayed { stop: Some(stop), thread: Some(thread) }));
-    }
-
-    fn finished(&self) {
-        self.set(None);
+        Some(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
 

@@ -39,6 +39,7 @@ pub mod grant;
 pub mod inspect;
 pub mod limit;
 pub mod manifest;
+pub mod oci;
 pub mod reference;
 pub mod suggest;
 pub mod unit;

@@ -70,6 +70,7 @@ fn every_documented_key_is_read() {
         ("[app]", "[app]"),
         ("[variables] NAME", "[variables.a]"),
         ("[secrets] NAME", "[secrets.a]"),
+        ("[wit] PACKAGE", "[wit.\"a:b\"]"),
         ("[component.NAME]", "[component.a]"),
         ("[component.NAME.build]", "[component.a.build]"),
         ("[component.NAME.grants]", "[component.a.grants]"),

@@ -131,6 +131,7 @@ impl Builder {
                     secrets: BTreeMap::new(),
                     components: BTreeMap::from([(name, component)]),
                     routes: vec![route],
+                    wit: BTreeMap::new(),
                     directory: PathBuf::new(),
                 })
             }

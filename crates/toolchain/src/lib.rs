@@ -7,3 +7,4 @@ pub mod build;
 pub mod new;
 pub mod test;
 pub mod tool;
+pub mod wit;

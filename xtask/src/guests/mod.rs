@@ -11,7 +11,7 @@ mod component;
 pub(crate) mod go;
 mod javascript;
 pub(crate) mod npm;
-mod pinned;
+pub(crate) mod pinned;
 pub(crate) mod pypi;
 pub(crate) mod python;
 pub(crate) mod rust;

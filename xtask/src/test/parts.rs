@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::{Tally, languages};
-use crate::guests::npm;
+use crate::guests::{npm, pinned, pypi};
 use crate::packages::{self, Package};
 use crate::project::Project;
 use crate::{Result, check, shell};
@@ -39,7 +39,7 @@ pub(super) const PARTS: [Part; 14] = [
         about: "components of real toolchains, for every version of WASI",
         run: |it| outside(it, "conformance"),
     },
-    Part { name: "e2e", about: "the programs over real sockets", run: |it| outside(it, "e2e") },
+    Part { name: "e2e", about: "the programs over real sockets", run: e2e },
     Part { name: "pilots", about: "the worked pilots, beside what other programs measure", run: pilots },
     Part {
         name: "hostile",
@@ -56,8 +56,13 @@ pub(super) const PARTS: [Part; 14] = [
 ];
 
 /// What the system has to have. The guests' own toolchains are `cargo xtask guests`' matter.
-const PACKAGES: [Package; 4] = [
+const PACKAGES: [Package; 5] = [
     Package { name: "redis-server", shown_by: "redis-server", purpose: "the key-value tests drive a real Redis" },
+    Package {
+        name: "docker-registry",
+        shown_by: "docker-registry",
+        purpose: "WIT packages are fetched from a real registry",
+    },
     Package { name: "hyperfine", shown_by: "hyperfine", purpose: "the figures of a pilot are held against its" },
     Package { name: "tidy", shown_by: "tidy", purpose: "the page of a pilot's report is checked by it" },
     Package { name: "time", shown_by: "/usr/bin/time", purpose: "the memory of a pilot is held against its" },
@@ -95,6 +100,12 @@ fn guests(project: &Project) -> Result<Tally> {
 /// A target of `tests/`.
 fn outside(project: &Project, target: &str) -> Result<Tally> {
     Tally::of_tests(project.cargo().args(["test", "--workspace", "--no-fail-fast", "--test", target]))
+}
+
+/// WIT packages are published by a client from PyPI.
+fn e2e(project: &Project) -> Result<Tally> {
+    pypi::fetch(project, pinned::ORAS)?;
+    outside(project, "e2e")
 }
 
 /// A pilot's candidate is a server in Node.js.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use coracle_toolchain::build::{self, BuildError, Built, Config, ConfigError, Size};
 
+use super::wit;
 use crate::environment::Environment;
 use crate::error::{Exit, Failure};
 use crate::output;
@@ -15,15 +16,18 @@ use crate::target::manifest_failure;
 /// Builds an app's components from their source, by the tools of their languages
 ///
 /// Each component with a [build] in the manifest is built unless nothing has changed, several at one time. Core modules are
-/// made components; what was built is validated, and held against its world.
+/// made components; what was built is validated, and held against its world. WIT packages that the manifest names in [wit]
+/// are fetched before, as by `coracle wit fetch`.
 ///
-/// Exit codes: 0 every component is built; 1 one was not; 2 the command line is wrong; 65 the manifest is wrong.
+/// Exit codes: 0 every component is built; 1 one was not; 2 the command line is wrong; 65 the manifest or a WIT package is
+/// wrong; 125 a registry does not answer.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   coracle build
   coracle build shop/ pricing
-  coracle build --force")]
+  coracle build --force
+  coracle build --locked --offline")]
 pub(crate) struct Arguments {
     /// The app's folder, or its `coracle.toml`
     #[arg(default_value = ".")]
@@ -33,6 +37,8 @@ pub(crate) struct Arguments {
     /// Builds again although nothing changed
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    access: wit::AccessFlags,
 }
 
 /// Builds, and prints the table.
@@ -43,6 +49,7 @@ pub(crate) fn execute(arguments: &Arguments, environment: &Environment) -> Resul
         force: arguments.force,
         environment: environment.lookup(),
         snapshot: snapshot::taker(),
+        wit: arguments.access.resolve(environment),
     };
     let built = build::run(&config).map_err(|error| config_failure(&error))?;
     built.iter().for_each(tell);
@@ -83,6 +90,7 @@ pub(crate) fn tell(built: &Built) {
 pub(crate) fn config_failure(error: &ConfigError) -> Failure {
     match error {
         ConfigError::Manifest(faults) => manifest_failure(faults),
+        ConfigError::Wit(error) => wit::failure(error),
         ConfigError::Read { .. } => Failure::bad_data(error).hint("an app's folder holds a `coracle.toml`"),
         ConfigError::Unknown { known, .. } => {
             Failure::usage(error).hint(format_args!("those that there are: {}", known.join(", ")))

@@ -10,6 +10,7 @@ use coracle_toolchain::build::{self, Built, Sources};
 
 use super::build::{config_failure, tell};
 use super::serve::{self, ADDRESS, LogFlags};
+use super::wit::AccessFlags;
 use crate::environment::Environment;
 use crate::error::{Exit, Failure};
 use crate::progress::readable;
@@ -47,6 +48,7 @@ pub(crate) fn execute(arguments: &Arguments, environment: &Environment) -> Resul
         force: false,
         environment: environment.lookup(),
         snapshot: snapshot::taker(),
+        wit: AccessFlags::default().resolve(environment),
     };
     let unwatched = |error| Failure::internal(format!("cannot watch the sources: {error}"));
     // Watched before they are built: what changes meanwhile is built afterwards.

@@ -14,6 +14,7 @@ pub(crate) mod pilot;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod test;
+pub(crate) mod wit;
 
 use clap::Subcommand;
 
@@ -30,6 +31,7 @@ pub(crate) enum Verb {
     Build(build::Arguments),
     Dev(dev::Arguments),
     Test(test::Arguments),
+    Wit(wit::Arguments),
     Compose(compose::Arguments),
     Inspect(inspect::Arguments),
     Diff(diff::Arguments),
@@ -50,6 +52,7 @@ impl Verb {
             Self::Build(arguments) => build::execute(&arguments, environment),
             Self::Dev(arguments) => dev::execute(&arguments, environment),
             Self::Test(arguments) => test::execute(&arguments, environment),
+            Self::Wit(arguments) => wit::execute(&arguments, environment),
             Self::Compose(arguments) => compose::execute(&arguments),
             Self::Inspect(arguments) => inspect::execute(&arguments),
             Self::Diff(arguments) => diff::execute(&arguments),

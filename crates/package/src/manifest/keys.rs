@@ -30,6 +30,13 @@ pub(crate) const ROOT: Section = Section {
         ),
         key("component", "table", ABSENT, "one table for each name", "The components."),
         key("route", "list of tables", ABSENT, "[[route]]", "What leads requests to components and files."),
+        key(
+            "wit",
+            "table",
+            ABSENT,
+            "\"NAMESPACE:NAME[@VERSION]\" = { ... }",
+            "WIT packages from elsewhere that components are built against.",
+        ),
     ],
     elsewhere,
 };
@@ -76,6 +83,23 @@ pub(crate) const SECRET: Section = Section {
             "For secrets that the supervisor hands over.",
         ),
         key("file", "text", ABSENT, PATH, "For secrets that are mounted; one line end after the value is cut."),
+    ],
+    elsewhere,
+};
+
+pub(crate) const WIT: Section = Section {
+    title: "[wit] PACKAGE",
+    noun: "a WIT package",
+    about: "Where a WIT package comes from: exactly one of the two. `coracle build` and `coracle wit` lock what they find.",
+    keys: &[
+        key("path", "text", ABSENT, PATH, "A folder of .wit files, or one such file."),
+        key(
+            "reference",
+            "text",
+            ABSENT,
+            "REGISTRY/REPOSITORY:TAG, REGISTRY/REPOSITORY@sha256:DIGEST, or both",
+            "An artifact in an OCI registry, as `wkg` publishes WIT packages.",
+        ),
     ],
     elsewhere,
 };
@@ -314,7 +338,7 @@ fn elsewhere(section: &Section, key: &str) -> Option<&'static str> {
 }
 
 pub(super) const SECTIONS: &[Section] =
-    &[ROOT, APP, VARIABLE, SECRET, COMPONENT, BUILD, GRANTS, VARIABLE_VALUE, KEYVALUE_VALUE, REUSE, LIMITS, ROUTE];
+    &[ROOT, APP, VARIABLE, SECRET, WIT, COMPONENT, BUILD, GRANTS, VARIABLE_VALUE, KEYVALUE_VALUE, REUSE, LIMITS, ROUTE];
 
 pub(crate) fn tables() -> Vec<Table> {
     let table = |section: &Section| {

@@ -7,6 +7,7 @@ mod parse;
 mod path;
 mod route;
 mod wiring;
+mod wit;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -22,6 +23,7 @@ pub use build::{Build, Language};
 pub use keys::{REUSE_CONCURRENT, REUSE_IDLE};
 pub use path::PathPattern;
 pub use route::METHODS;
+pub use wit::{WitDependency, WitName, WitSource};
 
 /// The name of the file in an app's folder.
 pub const FILE_NAME: &str = "coracle.toml";
@@ -31,6 +33,11 @@ pub const FILE_NAME: &str = "coracle.toml";
 /// Reason: apps have a handful; what is done for each, and for each wire between them, stays a matter of milliseconds, and a
 /// request that calls all of them can be served.
 pub const MAX_COMPONENTS: usize = 100;
+
+/// The most WIT packages that a manifest names.
+///
+/// Reason: all of WASI are a dozen; each may cost a request to a registry.
+pub const MAX_WIT_PACKAGES: usize = 100;
 
 /// A manifest without faults. Paths are as they were written: [`Manifest::resolve`] makes them whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +52,8 @@ pub struct Manifest {
     pub components: BTreeMap<String, Component>,
     /// The routes, in the order of the file.
     pub routes: Vec<Route>,
+    /// The WIT packages from elsewhere.
+    pub wit: BTreeMap<WitName, WitDependency>,
     /// The folder that relative paths start from.
     pub directory: PathBuf,
 }

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::component::read_component;
 use super::route::read_routes;
 use super::wiring::Wiring;
+use super::wit::read_wit;
 use super::{App, FILE_NAME, Faults, MAX_COMPONENTS, Manifest, SecretSource, Variable, keys};
 use crate::check::{Check, Reader, Span, author_name, table, text};
 use crate::document;
@@ -95,7 +96,8 @@ fn read_document(check: &mut Check<'_>, document: &Spanned<DeTable<'_>>, directo
     context.wiring.check(check, &components);
     let routes = read_routes(check, &mut context, root.get("route"));
     context.wiring.check_requests(check);
-    (Manifest { app, variables, secrets, components, routes, directory }, context)
+    let wit = read_wit(check, &root);
+    (Manifest { app, variables, secrets, components, routes, wit, directory }, context)
 }
 
 /// Notes the first component that is one too many.

@@ -1,6 +1,6 @@
 //! Reading surfaces: from the bytes of components and core modules, and from WIT text.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use wasmparser::{CompositeInnerType, ExternalKind, FuncType, Parser, Payload, TypeRef, ValType};
@@ -33,12 +33,13 @@ pub struct WitError {
 }
 
 impl WitError {
-    fn new(message: impl Into<String>) -> Self {
+    /// One without a place.
+    pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), place: None, excerpt: Vec::new() }
     }
 
     /// Takes the parser's rendering apart: the message, ` --> FILE:LINE:COLUMN`, and the line between bars.
-    fn of_text(rendered: &str) -> Self {
+    pub fn of_text(rendered: &str) -> Self {
         let mut error = Self::new(String::new());
         for line in rendered.lines() {
             let line = line.trim_end();
@@ -83,6 +84,12 @@ pub fn text_of(bytes: &[u8]) -> Result<String, WitError> {
     let mut printer = WitPrinter::new(OutputToString::default());
     printer.print(&resolve, main, &others).map_err(|error| WitError::new(one_line(&format!("{error:#}"))))?;
     Ok(printer.output.to_string())
+}
+
+/// The interfaces of a package by their names in it.
+pub fn interfaces_of(resolve: &Resolve, package: PackageId) -> BTreeMap<String, Interface> {
+    let interfaces = resolve.packages[package].interfaces.iter();
+    interfaces.map(|(name, id)| (name.clone(), lower::interface(resolve, &resolve.interfaces[*id]))).collect()
 }
 
 fn component(bytes: &[u8]) -> Result<(Resolve, wit_parser::WorldId), WitError> {

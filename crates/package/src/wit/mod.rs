@@ -11,7 +11,7 @@ use std::fmt;
 
 use crate::inspect::InterfaceName;
 pub use compare::{Detail, Difference, Noun, compare};
-pub use load::{WitError, World, of_binary, of_path, text_of};
+pub use load::{WitError, World, interfaces_of, of_binary, of_path, text_of};
 pub use shape::{Shape, TypeName};
 
 /// What a component asks for and what it offers.

@@ -17,6 +17,7 @@ use coracle_package::fault::Faults;
 use coracle_package::manifest::{Build, FILE_NAME, Language, Manifest};
 
 use crate::tool::{Environment, Need, ToolError};
+use crate::wit::{self, Access, FetchError, Task};
 pub use component::Unfit;
 pub use snapshot::Snapshot;
 pub use watch::{QUIET, Sources};
@@ -34,6 +35,8 @@ pub struct Config {
     pub environment: Environment,
     /// What takes snapshots.
     pub snapshot: Snapshot,
+    /// Where WIT packages may come from.
+    pub wit: Access,
 }
 
 /// What came of one component.
@@ -124,6 +127,9 @@ pub enum ConfigError {
         /// Those that there are.
         known: Vec<String>,
     },
+    /// The WIT packages that components are built against cannot be had.
+    #[error(transparent)]
+    Wit(#[from] FetchError),
     /// No component says how it is built.
     #[error("no component of the app says how it is built")]
     NothingToBuild,
@@ -150,6 +156,7 @@ pub const WORK: &str = ".coracle";
 /// There is nothing to build. A build that fails is no error but a [`Built`].
 pub fn run(config: &Config) -> Result<Vec<Built>, ConfigError> {
     let jobs = jobs(config)?;
+    wit::run(&manifest_file(config), &Task::default(), &config.wit)?;
     let need = Need::new(config.environment.clone());
     let next = AtomicUsize::new(0);
     let all: Mutex<Vec<Built>> = Mutex::new(Vec::new());

@@ -121,8 +121,15 @@ mod tests {
             path: place.path().to_owned(),
             names: Vec::new(),
             force: false,
-            environment,
+            environment: environment.clone(),
             snapshot: crate::build::snapshot::none(),
+            wit: crate::wit::Access {
+                locked: false,
+                offline: true,
+                cache: None,
+                environment,
+                progress: std::sync::Arc::new(|_| {}),
+            },
         };
         let mut sources = Sources::watch(&config).unwrap();
 
