@@ -33,22 +33,22 @@ struct Registry {
 
 impl Registry {
     fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::serve(tempfile::tempdir().unwrap(), "")
+    }
+
+    /// Serves what is in the folder; `tls` goes into the configuration of its listener.
+    fn serve(folder: TempDir, tls: &str) -> Self {
         let address = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
         let config = folder.path().join("config.yml");
         let storage = folder.path().join("storage");
         let text = format!(
             "version: 0.1\nlog: {{ level: error }}\nstorage: {{ filesystem: {{ rootdirectory: '{}' }} }}\n\
-             http: {{ addr: '{address}' }}\n",
+             http: {{ addr: '{address}'{tls} }}\n",
             storage.display()
         );
         fs::write(&config, text).unwrap();
-        let process = Command::new("docker-registry")
-            .arg("serve")
-            .arg(config)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
+        let mut command = Command::new("docker-registry");
+        let process = command.arg("serve").arg(config).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let process = process.expect("docker-registry is not on this machine: run `cargo xtask test setup`");
         let began = Instant::now();
         while TcpStream::connect(address).is_err() {
@@ -56,6 +56,22 @@ impl Registry {
             std::thread::sleep(Duration::from_millis(20));
         }
         Self { process, address, folder }
+    }
+
+    /// The same content, served anew by TLS with a certificate for the address that stands for any of this machine: it reaches
+    /// the registry, and is no loopback address. Answers with the certificate's file too.
+    #[cfg(target_os = "linux")]
+    fn with_tls(mut self) -> (Self, PathBuf) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::new(vec!["0.0.0.0".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let (certificate_file, key_file) = (folder.path().join("tls.pem"), folder.path().join("tls.key"));
+        fs::write(&certificate_file, certificate.pem()).unwrap();
+        fs::write(&key_file, key.serialize_pem()).unwrap();
+        let tls = format!(", tls: {{ certificate: '{}', key: '{}' }}", certificate_file.display(), key_file.display());
+        (Self::serve(folder, &tls), certificate_file)
     }
 
     /// Publishes bytes, as a layer of this kind.
@@ -335,4 +351,22 @@ fn a_registry_that_lies_is_not_believed() {
         let said = shop.refused(&["wit", "fetch"], 65);
         assert!(said.contains(why), "{name}: {said}");
     }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn registries_elsewhere_are_asked_by_tls_and_have_to_show_a_certificate() {
+    let registry = Registry::start();
+    registry.publish_wit("shop/pricing:1.0.0", &[MONEY, PRICING]);
+    let plain = format!("0.0.0.0:{}", registry.address.port());
+    let shop = Shop::new(&format!("\"shop:pricing\" = {{ reference = \"{plain}/shop/pricing:1.0.0\" }}"));
+    shop.refused(&["wit", "fetch"], 125);
+
+    let (registry, certificate) = registry.with_tls();
+    let secure = format!("0.0.0.0:{}", registry.address.port());
+    let mut shop = Shop::new(&format!("\"shop:pricing\" = {{ reference = \"{secure}/shop/pricing:1.0.0\" }}"));
+    let said = shop.refused(&["wit", "fetch"], 125);
+    assert!(said.contains("certificate"), "{said}");
+    shop.variables.push(("SSL_CERT_FILE", certificate));
+    assert_eq!(shop.origin(&["wit", "fetch", "--json"]), "fetched");
 }

@@ -100,3 +100,30 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let new = path.with_extension(format!("new-{}", std::process::id()));
     std::fs::write(&new, bytes).and_then(|()| std::fs::rename(&new, path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_damaged_in_the_cache_is_not_there() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("cache");
+        let cache = Cache(Some(folder.clone()));
+        let digest = Digest::of(b"content");
+        assert_eq!(cache.get(&digest), None);
+        cache.put(&digest, b"content");
+        assert_eq!(cache.get(&digest).as_deref(), Some(b"content".as_slice()));
+        std::fs::write(cache.file(&digest).unwrap(), b"other").unwrap();
+        assert_eq!(cache.get(&digest), None);
+        // The cache of compiled code, which is in the same folder, demands that it is private.
+        #[cfg(unix)]
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&folder.metadata().unwrap().permissions()) & 0o077, 0);
+    }
+
+    #[test]
+    fn names_of_files_are_all_different() {
+        let slugs = ["a:b", "a-b:c", "a:b-c", "a:b@1.0.0", "a:b@1.0.0-c"].map(|name| slug(&name));
+        assert_eq!(slugs, ["a.b", "a-b.c", "a.b-c", "a.b-1.0.0", "a.b-1.0.0-c"]);
+    }
+}
