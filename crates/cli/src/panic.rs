@@ -11,6 +11,10 @@ pub(crate) fn guard<T>(body: impl FnOnce() -> T) -> Option<T> {
 }
 
 fn report(info: &PanicHookInfo<'_>) {
+    // It is caught, and no fault of ours.
+    if coracle_toolchain::build::is_generating() {
+        return;
+    }
     let place = info.location().map(|at| format!(" ({}:{})", at.file(), at.line())).unwrap_or_default();
     let what = info.payload_as_str().unwrap_or("no message");
     // Captured only where the user asked for it by RUST_BACKTRACE.

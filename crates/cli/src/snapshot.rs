@@ -28,7 +28,10 @@ fn unfit(error: &SnapshotError) -> Unfit {
             unfit.hint.clone_from(hint);
         }
         SnapshotError::Compile(error) => unfit.hint = error.hint().map(str::to_owned),
-        SnapshotError::NoFunction(_) | SnapshotError::Unfit(_) | SnapshotError::Engine(_) => {}
+        SnapshotError::NoFunction(_) => {
+            unfit.hint = Some("what goes on from a snapshot is in Go's package `os`: import _ \"os\"".to_owned());
+        }
+        SnapshotError::Unfit(_) | SnapshotError::Engine(_) => {}
     }
     unfit
 }

@@ -28,6 +28,27 @@ const KINDS: [&str; 4] = ["http", "command", "library", "plugin"];
 /// The languages whose tools have WASI 0.3.
 const P3: [&str; 4] = ["rust", "python", "javascript", "typescript"];
 
+/// A command that copies its standard input.
+const COPY: &str = r"
+import { getStdin } from 'wasi:cli/stdin@0.2.12';
+import { getStdout } from 'wasi:cli/stdout@0.2.12';
+
+export const run = {
+  run() {
+    const [input, output] = [getStdin(), getStdout()];
+    for (;;) {
+      let bytes;
+      try {
+        bytes = input.blockingRead(4096);
+      } catch {
+        return;
+      }
+      output.blockingWriteAndFlush(bytes);
+    }
+  },
+};
+";
+
 pub(super) fn run(project: &Project) -> Result<Tally> {
     shell::run(project.cargo().args(["build", "--quiet", "--workspace", "--bin", "coracle"]))?;
     let machine = Machine::get(project)?;
@@ -53,6 +74,7 @@ pub(super) fn run(project: &Project) -> Result<Tally> {
     }
     println!("--- sizes of components, and times of a request or a run once they are compiled\n{figures}");
     tally.add(Tally::of(machine.broken(&folder)));
+    tally.add(Tally::of(machine.reads(&folder)));
     println!("--- snapshots");
     tally.add(Tally::of(snapshots::check(project, &folder, |folder, arguments| machine.command(folder, arguments))));
     println!("--- dev");
@@ -121,6 +143,21 @@ impl Machine {
             return Err(format!("{name} should be written in {written}: {inspected}").into());
         }
         used::project(folder, &name, kind, |arguments| self.command(folder, arguments))
+    }
+
+    /// A command in JavaScript reads what it is given, to the end.
+    fn reads(&self, folder: &Path) -> Result {
+        let name = "javascript-command";
+        fs::write(folder.join(name).join("app.js"), COPY)?;
+        self.run(folder, &["build", name])?;
+        // More than one read takes, and no whole number of them.
+        let given = folder.join("given");
+        fs::write(&given, "All work and no play\n".repeat(1000))?;
+        let output = self.command(folder, &["run", name]).stdin(fs::File::open(&given)?).output()?;
+        match output.stdout == fs::read(&given)? {
+            true => Ok(()),
+            false => Err(format!("{name} should copy its input: {output:?}").into()),
+        }
     }
 
     /// A build that fails shows its tool's own words, then ours, and leaves the last good component where it is.

@@ -1,13 +1,12 @@
 //! A `coracle` program that serves, and a client of it.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::Result;
+use crate::{Result, server};
 
 /// Whatever is waited for has happened by then: a build and what follows from it, or the first compilation of a component.
 const SOON: Duration = Duration::from_secs(120);
@@ -37,9 +36,12 @@ impl Served {
     }
 
     /// Waits until something is so.
-    pub(super) fn wait(&self, what: &str, is_so: impl Fn() -> bool) -> Result {
+    pub(super) fn wait(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) -> Result {
         let began = Instant::now();
-        while !is_so() {
+        while !is_so(self) {
+            if let Some(status) = self.child.try_wait()? {
+                return Err(format!("{what}: the program ended, {status}: {}", self.said()).into());
+            }
             if began.elapsed() > SOON {
                 return Err(format!("{what}: not within {SOON:?}: {}", self.said()).into());
             }
@@ -53,15 +55,8 @@ impl Served {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Its answer, empty where there is none.
+    /// The body of its answer, empty where there is none.
     pub(super) fn get(&self) -> String {
-        let ask = || {
-            let mut stream = TcpStream::connect(self.address)?;
-            stream.write_all(b"GET / HTTP/1.1\r\nHost: dev.test\r\nConnection: close\r\n\r\n")?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer)?;
-            Ok::<_, std::io::Error>(answer)
-        };
-        ask().unwrap_or_default()
+        server::get(self.address, "/").map(|answer| answer.body).unwrap_or_default()
     }
 }

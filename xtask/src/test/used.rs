@@ -43,9 +43,9 @@ pub(super) fn project(folder: &Path, name: &str, kind: &str, coracle: impl Fn(&[
 }
 
 fn served(folder: &Path, name: &str, coracle: impl Fn(&[&str]) -> Command) -> Result<Duration> {
-    let served = Served::start(&mut coracle(&["serve", name]), &folder.join(format!("{name}.log")))?;
+    let mut served = Served::start(&mut coracle(&["serve", name]), &folder.join(format!("{name}.log")))?;
     let greeting = format!("Hello from {name}!");
-    served.wait(&format!("{name} answers"), || served.get().contains(&greeting))?;
+    served.wait(&format!("{name} answers"), |served| served.get().contains(&greeting))?;
     timed(|| match served.get() {
         answer if answer.contains(&greeting) => Ok(()),
         answer => Err(format!("{name} should greet: {answer}").into()),

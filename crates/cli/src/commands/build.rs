@@ -95,6 +95,9 @@ pub(crate) fn config_failure(error: &ConfigError) -> Failure {
         ConfigError::Unknown { known, .. } => {
             Failure::usage(error).hint(format_args!("those that there are: {}", known.join(", ")))
         }
+        ConfigError::Bindings { .. } => {
+            Failure::bad_data(error).hint("give each a folder of its own: `bindings` in the component's build")
+        }
         ConfigError::NothingToBuild => Failure::bad_data(error)
             .hint("say it under the component: build = { language = \"rust\" }; the reference lists the keys"),
     }

@@ -119,16 +119,17 @@ async fn start(
 
 fn stopped(finished: Finished, told: &Told) -> SnapshotError {
     let hint = match (told.refused(), finished.record.outcome) {
-        (Some(refused), _) => refused.hint().map(str::to_owned),
+        // A program that is out of memory says so, and leaves.
+        (Some(refused), outcome) if outcome != Outcome::OutOfMemory => refused.hint().map(str::to_owned),
         (None, Outcome::WallDeadline) => {
             Some(format!("it may take {}: build again where the machine is less busy", format_duration(WALL_TIME)))
         }
-        (None, Outcome::CpuDeadline | Outcome::OutOfMemory) => Some(format!(
+        (None, Outcome::CpuDeadline) | (_, Outcome::OutOfMemory) => Some(format!(
             "it may have {} of CPU time and {} of memory: leave large work to the first call",
             format_duration(CPU_TIME),
             format_size(MEMORY)
         )),
-        (None, _) => None,
+        _ => None,
     };
     SnapshotError::Stopped {
         reason: finished.reason.unwrap_or_else(|| finished.record.outcome.to_string()),

@@ -1,10 +1,12 @@
 //! Bindings of a world: code that makes the component model's calls those of a language. They are written here for Go and C,
 //! whose compilers know nothing of worlds; the tools of other languages make theirs while they build.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use coracle_package::manifest::Language;
+use heck::ToSnakeCase;
 use wit_bindgen_core::wit_parser::Resolve;
 use wit_bindgen_core::{Files, WorldGenerator};
 
@@ -31,26 +33,76 @@ const GO_RUNTIME: [(&str, &str); 9] = [
     runtime!("wit/types/unit.go"),
 ];
 
-/// Writes the bindings that a job asks for. Files that are the same already stay untouched, so that nothing is built again
-/// because of them.
-pub(super) fn write(job: &Job) -> Result<(), BuildError> {
-    let (Some(bindings), Some(world)) = (&job.build.bindings, &job.build.world) else { return Ok(()) };
+/// The file among what a build leaves behind that lists the bindings it wrote, a path from the folder of the source in each line.
+const WRITTEN: &str = "bindings";
+
+thread_local! {
+    static GENERATING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a panic on this thread is the generator's own: it is caught, and told as what is wrong with the WIT.
+pub fn is_generating() -> bool {
+    GENERATING.get()
+}
+
+/// Writes the bindings that a job asks for, and answers with their files, from the folder of the source. Files that are the same
+/// already stay untouched, so that nothing is built again because of them; those of a world that was replaced go.
+pub(super) fn write(job: &Job) -> Result<Vec<PathBuf>, BuildError> {
+    let (Some(bindings), Some(world)) = (&job.build.bindings, &job.build.world) else { return Ok(Vec::new()) };
     let generator = match job.build.language {
         Language::Go => {
-            wit_bindgen_go::Opts { pkg_name: Some(package(job, bindings)?), quiet: true, ..Default::default() }.build()
+            let pkg_name = Some(package(job, bindings)?);
+            // What a `gofmt` on this machine would do to it is not asked for.
+            wit_bindgen_go::Opts { pkg_name, quiet: true, format: wit_bindgen_go::Format::False, ..Default::default() }
+                .build()
         }
         _ => wit_bindgen_c::Opts { no_object_file: true, ..Default::default() }.build(),
     };
     let mut files = generate(job, world, generator)?;
     match job.build.language {
         Language::Go => GO_RUNTIME.iter().for_each(|(path, text)| files.push(path, text.as_bytes())),
-        _ => files.push(&format!("{}_type.c", c_name(world)), type_object(world).as_bytes()),
+        _ => files.push(&format!("{}_type.c", world.to_snake_case()), type_object(world).as_bytes()),
     }
-    let folder = job.folder.join(bindings);
+    let mut written = Vec::new();
     for (path, content) in files.iter() {
-        keep(&folder.join(path), content)?;
+        let path = plain(&bindings.join(path));
+        keep(&job.folder.join(&path), content, &job.name)?;
+        written.push(path);
     }
-    Ok(())
+    forget(job, &written)?;
+    Ok(written)
+}
+
+/// Removes what an earlier build wrote and this one did not, and notes what it did.
+fn forget(job: &Job, written: &[PathBuf]) -> Result<(), BuildError> {
+    let list = job.work.join(WRITTEN);
+    for old in std::fs::read_to_string(&list).unwrap_or_default().lines().map(PathBuf::from) {
+        if !written.contains(&old) {
+            let file = job.folder.join(&old);
+            match std::fs::remove_file(&file) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(BuildError::io(&file)(error)),
+                _ => {}
+            }
+        }
+    }
+    let text: String = written.iter().map(|path| format!("{}\n", path.display())).collect();
+    keep(&list, text.as_bytes(), &job.name)
+}
+
+/// A path without what stands for no folder.
+fn plain(path: &Path) -> PathBuf {
+    path.components().filter(|part| *part != Component::CurDir).collect()
+}
+
+/// Two components whose bindings would be written into one folder, for two worlds: each build would undo the other's.
+pub(super) fn clash(jobs: &[Job]) -> Option<(&Job, &Job)> {
+    let place = |job: &Job| job.build.bindings.as_ref().map(|bindings| plain(&job.folder.join(bindings)));
+    jobs.iter().enumerate().find_map(|(at, job)| {
+        let folder = place(job)?;
+        let what = |job: &Job| (plain(&component::wit_folder(job)), job.build.world.clone(), job.build.language);
+        let other = jobs[..at].iter().find(|other| place(other).as_ref() == Some(&folder) && what(other) != what(job));
+        Some((other?, job))
+    })
 }
 
 fn generate(job: &Job, world: &str, mut generator: Box<dyn WorldGenerator>) -> Result<Files, Unfit> {
@@ -66,7 +118,9 @@ fn generate(job: &Job, world: &str, mut generator: Box<dyn WorldGenerator>) -> R
     let id = resolve.select_world(&[package], Some(world)).map_err(|error| wrong(format!("{error:#}")))?;
     let mut files = Files::default();
     // The generators end in a panic where WIT has something that they do not know yet.
+    GENERATING.set(true);
     let generated = catch_unwind(AssertUnwindSafe(|| generator.generate(&mut resolve, id, &mut files)));
+    GENERATING.set(false);
     match generated {
         Ok(Ok(())) => Ok(files),
         Ok(Err(error)) => Err(wrong(format!("{error:#}"))),
@@ -77,30 +131,47 @@ fn generate(job: &Job, world: &str, mut generator: Box<dyn WorldGenerator>) -> R
     }
 }
 
-/// The Go package below which bindings are: that of the folder's module.
+/// The module that the bindings in Go need at run time.
+const GO_MODULE: &str = "go.bytecodealliance.org/pkg";
+
+/// The Go package below which bindings are: that of the folder, in the module that it is part of.
 fn package(job: &Job, bindings: &Path) -> Result<String, BuildError> {
-    let file = job.folder.join("go.mod");
-    let text = std::fs::read_to_string(&file).map_err(|error| BuildError::Nothing {
-        what: format!("{} cannot be read: {error}", file.display()),
-        hint: "bindings in Go belong to a module: go mod init NAME",
+    let folder = std::fs::canonicalize(&job.folder).map_err(BuildError::io(&job.folder))?;
+    let found = folder.ancestors().find_map(|folder| {
+        let file = folder.join("go.mod");
+        Some((folder, std::fs::read_to_string(&file).ok()?, file))
+    });
+    let (root, text, file) = found.ok_or_else(|| BuildError::Nothing {
+        what: format!("{} is in no Go module: there is no go.mod in it or above", job.folder.display()),
+        hint: "bindings in Go belong to a module: go mod init NAME".into(),
     })?;
-    let module = text.lines().find_map(|line| line.trim().strip_prefix("module ")).map(str::trim);
+    let lines = || text.lines().map(|line| line.split_once("//").map_or(line, |(before, _)| before).trim());
+    let module = lines().find_map(|line| line.strip_prefix("module ")).map(|name| name.trim().trim_matches('"'));
     let module = module.ok_or_else(|| BuildError::Nothing {
         what: format!("{} names no module", file.display()),
-        hint: "its first line does: module NAME",
+        hint: "its first line does: module NAME".into(),
     })?;
-    let mut package = module.trim_matches('"').to_owned();
-    for part in bindings.components() {
+    let inside = folder.strip_prefix(root).unwrap_or(Path::new("")).join(bindings);
+    let mut package = module.to_owned();
+    for part in inside.components() {
         match part {
             Component::CurDir => {}
             Component::Normal(name) => package.push_str(&format!("/{}", name.to_string_lossy())),
             _ => {
                 return Err(BuildError::Nothing {
                     what: format!("the bindings' folder `{}` is outside of the module {module}", bindings.display()),
-                    hint: "name a folder below that of go.mod",
+                    hint: "name a folder below that of go.mod".into(),
                 });
             }
         }
+    }
+    if !lines().any(|line| line.contains(GO_MODULE)) {
+        let runtime = plain(&inside.join("runtime"));
+        return Err(BuildError::Nothing {
+            what: format!("{} does not name what the bindings need at run time", file.display()),
+            hint: format!("add to it: require {GO_MODULE} v0.4.0, and: replace {GO_MODULE} => ./{}", runtime.display())
+                .into(),
+        });
     }
     Ok(package)
 }
@@ -108,7 +179,7 @@ fn package(job: &Job, bindings: &Path) -> Result<String, BuildError> {
 /// What the generated code asks for to have its type linked: the type is put in after linking. A definition that the project
 /// has of its own comes first.
 fn type_object(world: &str) -> String {
-    let name = c_name(world);
+    let name = world.to_snake_case();
     format!(
         "// The type of the world is put into the component after linking.\n\
          void __component_type_object_force_link_{name}(void) __attribute__((weak));\n\
@@ -116,18 +187,16 @@ fn type_object(world: &str) -> String {
     )
 }
 
-/// A world's name as C has it.
-fn c_name(world: &str) -> String {
-    world.replace('-', "_")
-}
-
-/// Writes a file that is not there, or not the same.
-fn keep(path: &Path, content: &[u8]) -> Result<(), BuildError> {
+/// Writes a file that is not there, or not the same, whole or not at all: components that share bindings are built at one time.
+fn keep(path: &Path, content: &[u8], component: &str) -> Result<(), BuildError> {
     if std::fs::read(path).is_ok_and(|found| found == content) {
         return Ok(());
     }
+    let new = path.with_extension(format!("{component}-new"));
     let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-    made.and_then(|()| std::fs::write(path, content)).map_err(BuildError::io(path))
+    made.and_then(|()| std::fs::write(&new, content))
+        .and_then(|()| std::fs::rename(&new, path))
+        .map_err(BuildError::io(path))
 }
 
 #[cfg(test)]
@@ -139,13 +208,15 @@ mod tests {
     const WORLD: &str = "package local:app;\n\
         world app { import know: func(name: TYPE) -> bool; export greet: func(name: TYPE) -> string; }\n";
 
+    const GO_MOD: &str = "module shop // of fruit\n\ngo 1.25\n\nrequire go.bytecodealliance.org/pkg v0.4.0\n";
+
     fn job(folder: &Path, language: Language, parameter: &str) -> Job {
         std::fs::create_dir_all(folder.join("wit")).unwrap();
         std::fs::write(folder.join("wit/world.wit"), WORLD.replace("TYPE", parameter)).unwrap();
-        std::fs::write(folder.join("go.mod"), "module shop\n\ngo 1.25\n").unwrap();
+        std::fs::write(folder.join("go.mod"), GO_MOD).unwrap();
         let (world, bindings) = (Some("app".to_owned()), Some("bindings".into()));
         let build = Build { language, folder: folder.into(), wit: None, world, snapshot: false, bindings };
-        Job { name: "app".to_owned(), build, folder: folder.into(), output: folder.into(), work: folder.into() }
+        Job { name: "app".to_owned(), build, folder: folder.into(), output: folder.into(), work: folder.join("work") }
     }
 
     #[test]
@@ -164,6 +235,49 @@ mod tests {
             write(&job(folder.path(), language, "u32")).unwrap();
             assert!(std::fs::read_to_string(&file).unwrap().contains(number), "{language}");
         }
+    }
+
+    #[test]
+    fn what_a_renamed_world_left_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut job = job(folder.path(), Language::C, "string");
+        let own = folder.path().join("bindings/own.c");
+        write(&job).unwrap();
+        std::fs::write(&own, "").unwrap();
+        let file = folder.path().join("wit/world.wit");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text.replace("world app", "world app2-new")).unwrap();
+        job.build.world = Some("app2-new".to_owned());
+        let written = write(&job).unwrap();
+        assert!(written.contains(&PathBuf::from("bindings/app2_new_type.c")), "{written:?}");
+        for (path, there) in [("app.c", false), ("app_type.c", false), ("app2_new.c", true), ("own.c", true)] {
+            assert_eq!(folder.path().join("bindings").join(path).exists(), there, "{path}");
+        }
+    }
+
+    #[test]
+    fn two_worlds_in_one_folder_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |world: &str, bindings: &str| {
+            let mut job = job(folder.path(), Language::C, "string");
+            job.build.world = Some(world.to_owned());
+            job.build.bindings = Some(bindings.into());
+            job
+        };
+        assert!(clash(&[of("app", "bindings"), of("app", "./bindings"), of("other", "others")]).is_none());
+        assert!(clash(&[of("app", "bindings"), of("other", "./bindings")]).is_some());
+    }
+
+    #[test]
+    fn a_module_is_looked_for_above_and_has_to_name_the_runtime() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("services/greet");
+        let job = job(&inner, Language::Go, "string");
+        std::fs::rename(inner.join("go.mod"), folder.path().join("go.mod")).unwrap();
+        assert_eq!(package(&job, Path::new("./gen")).unwrap(), "shop/services/greet/gen");
+        std::fs::write(folder.path().join("go.mod"), "module shop\n").unwrap();
+        let BuildError::Nothing { hint, .. } = package(&job, Path::new("gen")).unwrap_err() else { panic!() };
+        assert!(hint.contains("replace go.bytecodealliance.org/pkg => ./services/greet/gen/runtime"), "{hint}");
     }
 
     #[test]

@@ -18,7 +18,8 @@ const SHOWN_LINES: usize = 60;
 const ENTRY: &str = "app";
 
 /// Builds, and answers with the file that the tool left.
-pub(super) fn build(job: &Job, need: &Need) -> Result<PathBuf, BuildError> {
+/// `bindings` are the files of those that were written for it, from the folder of the source.
+pub(super) fn build(job: &Job, need: &Need, bindings: &[PathBuf]) -> Result<PathBuf, BuildError> {
     for tool in Tool::of(job.build.language) {
         need.find(*tool)?;
     }
@@ -28,7 +29,7 @@ pub(super) fn build(job: &Job, need: &Need) -> Result<PathBuf, BuildError> {
         Language::Python => python(job, need),
         Language::JavaScript => javascript(job, need, "js"),
         Language::TypeScript => javascript(job, need, "ts"),
-        Language::C => c(job, need),
+        Language::C => c(job, need, bindings),
     }
 }
 
@@ -44,7 +45,7 @@ fn rust(job: &Job, need: &Need) -> Result<PathBuf, BuildError> {
     let mut wasm = files.filter(|file| file.extension().is_some_and(|extension| extension == "wasm"));
     wasm.next_back().ok_or_else(|| BuildError::Nothing {
         what: "cargo built no .wasm file".to_owned(),
-        hint: "a component is a program, or a library with crate-type = [\"cdylib\"]",
+        hint: "a component is a program, or a library with crate-type = [\"cdylib\"]".into(),
     })
 }
 
@@ -134,34 +135,42 @@ fn javascript(job: &Job, need: &Need, ending: &str) -> Result<PathBuf, BuildErro
     Ok(output)
 }
 
-fn c(job: &Job, need: &Need) -> Result<PathBuf, BuildError> {
+fn c(job: &Job, need: &Need, bindings: &[PathBuf]) -> Result<PathBuf, BuildError> {
     let output = work(job, "module")?;
     let mut clang = need.find(Tool::Clang)?.program.command();
     clang.current_dir(&job.folder).args(["-std=gnu17", "-O3", "-msimd128", "-Wall", "-Wextra", "-Wl,--strip-debug"]);
     if job.build.world.is_some() {
         clang.arg("-mexec-model=reactor");
     }
-    let mut sources = c_files(job, Path::new(""))?;
+    // Bindings may lie among the sources.
+    let mut sources = c_files(job)?;
+    sources.retain(|file| !bindings.contains(file));
     if sources.is_empty() {
         let what = format!("there is no .c file in {}", job.folder.display());
-        return Err(BuildError::Nothing { what, hint: "`folder` in the component's build names another folder" });
+        return Err(BuildError::Nothing {
+            what,
+            hint: "`folder` in the component's build names another folder".into(),
+        });
     }
-    if let Some(bindings) = &job.build.bindings {
-        clang.arg("-I").arg(bindings);
-        sources.extend(c_files(job, bindings)?);
+    if let Some(folder) = &job.build.bindings {
+        clang.arg("-I").arg(folder);
+        sources.extend(bindings.iter().filter(|file| is_c(file)).cloned());
     }
     run(clang.arg("-o").arg(&output).args(sources).arg("-lm"))?;
     Ok(output)
 }
 
-/// The C files of a folder, which is named from the folder of the source, as they are.
-fn c_files(job: &Job, folder: &Path) -> Result<Vec<PathBuf>, BuildError> {
-    let whole = job.folder.join(folder);
-    let entries = std::fs::read_dir(&whole).map_err(BuildError::io(&whole))?;
-    let mut files: Vec<_> = entries.filter_map(|entry| Some(folder.join(entry.ok()?.file_name()))).collect();
-    files.retain(|name| name.extension().is_some_and(|extension| extension == "c"));
+/// The C files of the source's folder, named from there.
+fn c_files(job: &Job) -> Result<Vec<PathBuf>, BuildError> {
+    let entries = std::fs::read_dir(&job.folder).map_err(BuildError::io(&job.folder))?;
+    let mut files: Vec<_> = entries.filter_map(|entry| Some(PathBuf::from(entry.ok()?.file_name()))).collect();
+    files.retain(|file| is_c(file));
     files.sort();
     Ok(files)
+}
+
+fn is_c(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension == "c")
 }
 
 /// A file among what the build leaves behind, whole: tools are started in the folder of the source.

@@ -7,6 +7,7 @@ mod snapshot;
 mod stamp;
 mod watch;
 
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -18,6 +19,7 @@ use coracle_package::manifest::{Build, FILE_NAME, Language, Manifest};
 
 use crate::tool::{Environment, Need, ToolError};
 use crate::wit::{self, Access, FetchError, Task};
+pub use bindings::is_generating;
 pub use component::Unfit;
 pub use snapshot::Snapshot;
 pub use watch::{QUIET, Sources};
@@ -83,7 +85,7 @@ pub enum BuildError {
         /// What is not there.
         what: String,
         /// What to do about it.
-        hint: &'static str,
+        hint: Cow<'static, str>,
     },
     /// What was built is no component, or not the one that it should be.
     #[error(transparent)]
@@ -130,6 +132,16 @@ pub enum ConfigError {
     /// The WIT packages that components are built against cannot be had.
     #[error(transparent)]
     Wit(#[from] FetchError),
+    /// Two components want bindings of two worlds in one folder.
+    #[error("`{one}` and `{other}` would write the bindings of two worlds into one folder, {}", folder.display())]
+    Bindings {
+        /// One of them.
+        one: String,
+        /// The other.
+        other: String,
+        /// The folder.
+        folder: PathBuf,
+    },
     /// No component says how it is built.
     #[error("no component of the app says how it is built")]
     NothingToBuild,
@@ -201,6 +213,10 @@ fn jobs(config: &Config) -> Result<Vec<Job>, ConfigError> {
     if jobs.is_empty() {
         return Err(ConfigError::NothingToBuild);
     }
+    if let Some((one, other)) = bindings::clash(&jobs) {
+        let folder = other.folder.join(other.build.bindings.as_deref().unwrap_or(Path::new("")));
+        return Err(ConfigError::Bindings { one: one.name.clone(), other: other.name.clone(), folder });
+    }
     if let Some(name) = config.names.iter().find(|name| !jobs.iter().any(|job| job.name == **name)) {
         let known = jobs.into_iter().map(|job| job.name).collect();
         return Err(ConfigError::Unknown { name: name.clone(), known });
@@ -210,7 +226,7 @@ fn jobs(config: &Config) -> Result<Vec<Job>, ConfigError> {
 }
 
 fn one(job: &Job, need: &Need, config: &Config) -> Result<Size, BuildError> {
-    bindings::write(job)?;
+    let bindings = bindings::write(job)?;
     let stamp = stamp::Stamp::of(job)?;
     if !config.force && stamp.is_current() {
         let after = std::fs::metadata(&job.output).map_err(BuildError::io(&job.output))?.len();
@@ -218,7 +234,7 @@ fn one(job: &Job, need: &Need, config: &Config) -> Result<Size, BuildError> {
     }
     stamp.remove()?;
     std::fs::create_dir_all(&job.work).map_err(BuildError::io(&job.work))?;
-    let left = language::build(job, need)?;
+    let left = language::build(job, need, &bindings)?;
     let bytes = std::fs::read(&left).map_err(BuildError::io(&left))?;
     let component = match job.build.snapshot {
         true => component::finish(&snapshot::start(&bytes, &config.snapshot)?, job)?,

@@ -17,9 +17,11 @@ impl Guest for Plugin {
         order
             .items
             .into_iter()
-            .map(|item| match unsold.as_ref() == Some(&item.name) {
-                true => Err(format!("{} is not sold", item.name)),
-                false => Ok(format!("{} x {}", item.count, item.name)),
+            .map(|item| {
+                if unsold.as_ref() == Some(&item.name) {
+                    return Err(format!("{} is not sold", item.name));
+                }
+                Ok(format!("{} x {}", item.count, item.name))
             })
             .collect()
     }
