@@ -318,7 +318,8 @@ async fn reload(server: &Server, builder: &Builder, mut watcher: Option<Watcher>
             }
             Err(problems) => {
                 for problem in problems {
-                    tracing::error!(hint = problem.hint, "{}", Problem { hint: None, ..problem.clone() });
+                    let details = (!problem.details.is_empty()).then(|| problem.details.join("\n"));
+                    tracing::error!(details, hint = problem.hint, "{}", Problem { hint: None, ..problem.clone() });
                 }
                 tracing::error!("the new version is not used; the one before goes on serving");
                 "failed"

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
+use super::component::wit_folder;
 use super::{Config, ConfigError, Job, jobs, manifest_file, stamp};
 
 /// How long sources must be quiet before they are built.
@@ -19,7 +21,7 @@ pub const QUIET: Duration = Duration::from_millis(150);
 pub struct Sources {
     watcher: RecommendedWatcher,
     changes: Receiver<()>,
-    watched: BTreeSet<PathBuf>,
+    watched: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
 impl Sources {
@@ -30,8 +32,10 @@ impl Sources {
     pub fn watch(config: &Config) -> notify::Result<Self> {
         let (tell, changes) = mpsc::channel();
         let manifest = manifest(config)?;
-        let watcher = notify::recommended_watcher(move |event| notice(&tell, &manifest, event))?;
-        let mut sources = Self { watcher, changes, watched: BTreeSet::new() };
+        let watched = Arc::new(Mutex::new(BTreeSet::new()));
+        let folders = Arc::clone(&watched);
+        let watcher = notify::recommended_watcher(move |event| notice(&tell, &manifest, &lock(&folders), event))?;
+        let mut sources = Self { watcher, changes, watched };
         sources.follow(config)?;
         Ok(sources)
     }
@@ -59,25 +63,27 @@ impl Sources {
         let around = manifest.parent().unwrap_or(Path::new("/"));
         let folders: BTreeSet<PathBuf> = match jobs(config) {
             Ok(jobs) => {
-                let whole = |job: Job| std::path::absolute(job.folder).map_err(notify::Error::io);
-                let folders = jobs.into_iter().map(whole).collect::<notify::Result<Vec<_>>>()?;
+                let of = |job: Job| [wit_folder(&job), job.folder];
+                let whole = |folder| std::path::absolute(folder).map_err(notify::Error::io);
+                let folders = jobs.into_iter().flat_map(of).map(whole).collect::<notify::Result<Vec<_>>>()?;
                 folders.into_iter().filter(|folder| folder.is_dir()).collect()
             }
             // Until its faults are mended, only the manifest itself is of interest.
-            Err(ConfigError::Manifest(_) | ConfigError::Read { .. }) if !self.watched.is_empty() => return Ok(()),
+            Err(ConfigError::Manifest(_) | ConfigError::Read { .. }) if !lock(&self.watched).is_empty() => {
+                return Ok(());
+            }
             Err(_) => BTreeSet::new(),
         };
         // A folder that is gone is not watched any more, and may come back.
-        self.watched.retain(|folder| folder.is_dir());
-        for folder in &folders {
-            if !self.watched.contains(folder) {
-                self.watcher.watch(folder, RecursiveMode::Recursive)?;
-            }
+        lock(&self.watched).retain(|folder| folder.is_dir());
+        let watched = lock(&self.watched).clone();
+        for folder in folders.difference(&watched) {
+            self.watcher.watch(folder, RecursiveMode::Recursive)?;
         }
-        if self.watched.is_empty() && !folders.contains(around) {
+        if watched.is_empty() && !folders.contains(around) {
             self.watcher.watch(around, RecursiveMode::NonRecursive)?;
         }
-        self.watched.extend(folders);
+        lock(&self.watched).extend(folders);
         Ok(())
     }
 }
@@ -87,12 +93,18 @@ fn manifest(config: &Config) -> notify::Result<PathBuf> {
     std::path::absolute(manifest_file(config)).map_err(notify::Error::io)
 }
 
-fn notice(tell: &Sender<()>, manifest: &Path, event: notify::Result<notify::Event>) {
+fn lock(folders: &Mutex<BTreeSet<PathBuf>>) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+    folders.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn notice(tell: &Sender<()>, manifest: &Path, folders: &BTreeSet<PathBuf>, event: notify::Result<notify::Event>) {
     // A watch that fails may have missed a change: a build that finds none does nothing.
     let changed = event.map_or(true, |event| {
         // What the app's own folder is called says nothing about what is in it.
         let around = manifest.parent().unwrap_or(Path::new("/"));
-        let of_sources = |path: &PathBuf| stamp::is_source(path.strip_prefix(around).unwrap_or(path));
+        // Beside the manifest there may be anything, such as what this very program writes.
+        let known = |path: &PathBuf| path == manifest || folders.iter().any(|folder| path.starts_with(folder));
+        let of_sources = |path: &PathBuf| known(path) && stamp::is_source(path.strip_prefix(around).unwrap_or(path));
         !matches!(event.kind, EventKind::Access(_)) && (event.need_rescan() || event.paths.iter().any(of_sources))
     });
     if changed {
@@ -107,13 +119,14 @@ mod tests {
     use crate::tool::Environment;
 
     const APP: &str = "[app]\nname = \"a\"\n[component.one]\nsource = \"one.wasm\"\n\
-        build = { language = \"c\", folder = \"one\" }\n";
+        build = { language = \"c\", folder = \"one\", wit = \"../wit\" }\n";
 
     #[test]
     fn sources_are_told_from_what_builds_leave_behind() {
         let place = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| std::fs::write(place.path().join(name), text).unwrap();
         std::fs::create_dir_all(place.path().join("one/target")).unwrap();
+        std::fs::create_dir_all(place.path().join("wit")).unwrap();
         file("coracle.toml", APP);
         file("one/a.c", "1");
         let environment: Environment = std::sync::Arc::new(|_: &str| None);
@@ -135,8 +148,11 @@ mod tests {
 
         file("one/target/a.o", "1");
         file("one.wasm", "1");
+        file("dev.log", "1");
         assert!(sources.changes.recv_timeout(QUIET * 3).is_err());
         file("one/a.c", "2");
+        sources.changed(&config).unwrap();
+        file("wit/world.wit", "package a:b;");
         sources.changed(&config).unwrap();
         file("coracle.toml", &format!("{APP}# changed\n"));
         sources.changed(&config).unwrap();
