@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::used::{self, Used};
-use super::{Tally, developed, snapshots};
+use super::{Tally, brought, developed, snapshots};
 use crate::guests::{go, npm, pypi, python, rust};
 use crate::project::Project;
 use crate::{Result, shell, targets};
@@ -77,6 +77,8 @@ pub(super) fn run(project: &Project) -> Result<Tally> {
     tally.add(Tally::of(machine.reads(&folder)));
     println!("--- snapshots");
     tally.add(Tally::of(snapshots::check(project, &folder, |folder, arguments| machine.command(folder, arguments))));
+    println!("--- WIT packages from elsewhere");
+    tally.add(Tally::of(brought::check(&folder, |arguments| machine.command(&folder, arguments))));
     println!("--- dev");
     tally.add(Tally::of(developed::check(&folder.join("c-http"), &mut machine.command(&folder, &["dev", "c-http"]))));
     Ok(tally)

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything, in parts, with one table and one line of counts at the end.
 
+mod brought;
 mod developed;
 mod languages;
 mod parts;

@@ -1,6 +1,6 @@
 //! Functions of the world in `wit/`.
 
-wit_bindgen::generate!({ world: "library", path: "wit" });
+wit_bindgen::generate!({ world: "library", path: "wit", generate_all });
 
 struct Library;
 
