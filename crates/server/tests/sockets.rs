@@ -201,7 +201,7 @@ async fn everything_that_is_wrong_is_said_at_once() {
     let place = tempfile::tempdir().unwrap();
     std::fs::write(place.path().join("gone.wasm"), "no component").unwrap();
     let text = "[app]\nname = \"wrong\"\n[variables]\nneeded = {}\n[secrets]\nhidden = { env = \"UNSET\" }\n\
-                [component.gone]\nsource = \"gone.wasm\"\ngrants = { env-from-host = [\"UNSET_TOO\"] }\n\
+                [component.gone]\nsource = \"gone.wasm\"\ngrants = { env-from-host = [\"UNSET_TOO\"], variables = { a = { variable = \"needed\" }, b = { secret = \"hidden\" } } }\n\
                 [[route]]\npath = \"/\"\ncomponent = \"gone\"\n";
     std::fs::write(place.path().join("coracle.toml"), text).unwrap();
     let mut config = Config::new(Source::at(place.path()), any_port(), Compiler::InProcess);
