@@ -5,7 +5,7 @@ use coracle_package::fault::Problem;
 use coracle_package::manifest::Component;
 
 use super::{App, both, place, unfit};
-use crate::authority::{Authority, Resolution};
+use crate::authority::{Authority, AuthorityError, Resolution};
 use crate::compile::{self, Code, CompileError};
 
 impl App<'_> {
@@ -33,8 +33,11 @@ impl App<'_> {
             environment: &*self.loader.environment,
             roots: &[],
         };
-        Authority::resolve(&grants, component.limits.clone(), &resolution)
-            .map_err(|errors| errors.iter().map(|error| Problem::of(error).at(&place)).collect())
+        // Values that are missing were told once, where they come from: see `Values::read`.
+        let told = |error: &AuthorityError| matches!(error, AuthorityError::Variable(_) | AuthorityError::Secret(_));
+        Authority::resolve(&grants, component.limits.clone(), &resolution).map_err(|errors| {
+            errors.iter().filter(|error| !told(error)).map(|error| Problem::of(error).at(&place)).collect()
+        })
     }
 
     fn compile(&self, component: &Component) -> Result<Code, Problem> {
