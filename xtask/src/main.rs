@@ -8,6 +8,7 @@ mod bench;
 mod check;
 mod fuzz;
 mod guests;
+mod instructions;
 mod packages;
 mod project;
 mod reference;

@@ -118,7 +118,7 @@ pub async fn run(
         }
         Code::Component(component) => {
             let store = Host::new(engine, authority, &current, Stdio::Inherit, arguments)
-                .and_then(|host| host.into_store(engine))
+                .and_then(|host| host.into_store(engine, component.engine()))
                 .map_err(StartError::Engine)?;
             let linked = link_component(engine, component, &observation.name, &guest.imports)?;
             let session = Session::new(engine, store, current, profiler, observation);
@@ -150,7 +150,7 @@ async fn run_component(
     linked: InstancePre<Host>,
     session: Session<Host>,
 ) -> Result<Finished, StartError> {
-    let version = run_version(engine, linked.component())?;
+    let version = run_version(linked.component())?;
     let _clock = guest.clock(engine);
     let (finished, said) = session
         .run(&guest.authority.limits, async |store| {
@@ -177,9 +177,9 @@ async fn run_component(
 }
 
 /// The version of `wasi:cli/run` that a component exports.
-fn run_version(engine: &Engine, component: &Component) -> Result<String, StartError> {
+fn run_version(component: &Component) -> Result<String, StartError> {
     let ty = component.component_type();
-    let names: Vec<&str> = ty.exports(engine.wasm()).map(|(name, _)| name).collect();
+    let names: Vec<&str> = ty.exports(component.engine()).map(|(name, _)| name).collect();
     match names.iter().find_map(|name| name.strip_prefix(RUN)) {
         Some(version) => Ok(version.to_owned()),
         None => Err(StartError::NotACommand {

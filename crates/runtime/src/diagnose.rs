@@ -2,12 +2,11 @@
 
 use std::fmt;
 
+use wasmtime::Module;
 use wasmtime::component::Component;
-use wasmtime::{Engine as Wasm, Module};
 
 use crate::authority::Authority;
 use crate::compile::Code;
-use crate::engine::Engine;
 use crate::invocation::Refusal;
 
 /// Something that a guest did not have, and the grant that would give it.
@@ -29,7 +28,7 @@ impl fmt::Display for Lack {
 
 /// What the guest lacked, if anything was refused to it. Nothing was if this is empty: its failure is its own.
 #[must_use]
-pub fn lacks(engine: &Engine, code: &Code, authority: &Authority, refusals: &[Refusal]) -> Vec<Lack> {
+pub fn lacks(code: &Code, authority: &Authority, refusals: &[Refusal]) -> Vec<Lack> {
     if refusals.is_empty() {
         return Vec::new();
     }
@@ -39,7 +38,7 @@ pub fn lacks(engine: &Engine, code: &Code, authority: &Authority, refusals: &[Re
         return lacks;
     }
     let seen = |kind: &Kind| refusals.iter().any(|refusal| kind.covers(refusal));
-    let imports = imports(engine.wasm(), code);
+    let imports = imports(code);
     let imported =
         |kind: &Kind| imports.iter().any(|import| kind.imports.iter().any(|prefix| import.starts_with(prefix)));
     let missing = KINDS.iter().filter(|kind| (kind.none_granted)(authority) && !seen(kind) && imported(kind));
@@ -154,11 +153,12 @@ impl Kind {
     }
 }
 
-fn imports(wasm: &Wasm, code: &Code) -> Vec<String> {
+fn imports(code: &Code) -> Vec<String> {
     let of_module =
         |module: &Module| module.imports().map(|import| format!("{}.{}", import.module(), import.name())).collect();
-    let of_component =
-        |component: &Component| component.component_type().imports(wasm).map(|(name, _)| name.to_owned()).collect();
+    let of_component = |component: &Component| {
+        component.component_type().imports(component.engine()).map(|(name, _)| name.to_owned()).collect()
+    };
     match code {
         Code::Module(module) => of_module(module),
         Code::Component(component) => of_component(component),

@@ -1,7 +1,7 @@
 //! The engine: one per process, with its settings, its clock of epochs and everything that guests are linked against.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
 
 use wasmtime::component::{Component, Linker};
@@ -36,9 +36,9 @@ const MEMORY_RESERVATION: usize = 4 << 30;
 
 /// The most instances that are kept in a pool; more at one time are turned away as overload.
 ///
-/// Reason: each reserves the address space of two memories, and a process has 128 TiB on the systems that Coracle runs on: so
-/// many take half of that.
-pub const MAX_POOL: u32 = 8_000;
+/// Reason: each reserves the address space of two memories, in each of two engines, and a process has 128 TiB on the systems
+/// that Coracle runs on: so many take half of that.
+pub const MAX_POOL: u32 = 4_000;
 
 /// Core instances, memories and tables in one component. Go, Python and JavaScript components of today have under 20.
 const MAX_PARTS_PER_COMPONENT: u32 = 64;
@@ -102,10 +102,10 @@ pub struct Engine {
 
 struct Inner {
     wasm: wasmtime::Engine,
+    /// Made when the first component needs it.
+    concurrent: OnceLock<wasmtime::Engine>,
     options: EngineOptions,
     compiler: Compiler,
-    /// Made when the first component of a server is linked: a process that runs one command never needs it.
-    linker: OnceLock<Linker<Host>>,
     ticker: Arc<Ticker>,
     budget: Budget,
     turns: Arc<Turns>,
@@ -117,10 +117,11 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Settings`] when this machine cannot run it so.
     pub fn new(options: EngineOptions, compiler: Compiler) -> Result<Self, EngineError> {
-        let wasm = wasmtime::Engine::new(&config(options)).map_err(EngineError::Settings)?;
+        let wasm = wasmtime::Engine::new(&config(options, false)).map_err(EngineError::Settings)?;
+        let concurrent = OnceLock::new();
         let budget = Budget::new(options.memory);
         let turns = Turns::new(std::thread::available_parallelism().map_or(1, NonZeroUsize::get));
-        let inner = Inner { wasm, options, compiler, linker: OnceLock::new(), ticker: Arc::default(), budget, turns };
+        let inner = Inner { wasm, concurrent, options, compiler, ticker: Arc::default(), budget, turns };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -144,24 +145,31 @@ impl Engine {
         &self.inner.compiler
     }
 
+    /// For core modules, and for components whose calls end before they return: those of WASI 0.2.
     pub(crate) fn wasm(&self) -> &wasmtime::Engine {
         &self.inner.wasm
     }
 
-    /// Everything that a component may import, linked once for all.
-    pub(crate) fn linker(&self) -> Result<&Linker<Host>, EngineError> {
-        if let Some(linker) = self.inner.linker.get() {
-            return Ok(linker);
+    /// For components with asynchronous functions, futures and streams, where `concurrent`: those of WASI 0.3. The engine then
+    /// keeps account of the tasks of every call, which others need not pay for.
+    pub(crate) fn wasm_for(&self, concurrent: bool) -> Result<&wasmtime::Engine, EngineError> {
+        if !concurrent {
+            return Ok(&self.inner.wasm);
         }
-        let linker = host::link(&self.inner.wasm, None).map_err(EngineError::Link)?;
-        Ok(self.inner.linker.get_or_init(|| linker))
+        if let Some(engine) = self.inner.concurrent.get() {
+            return Ok(engine);
+        }
+        let engine = wasmtime::Engine::new(&config(self.inner.options, true)).map_err(EngineError::Settings)?;
+        let engine = self.inner.concurrent.get_or_init(|| engine);
+        self.inner.ticker.follow(engine);
+        Ok(engine)
     }
 
-    /// What `component` imports, linked for it alone.
+    /// What `component` imports of the host.
     pub(crate) fn linker_for(&self, component: &Component) -> Result<Linker<Host>, EngineError> {
         let ty = component.component_type();
-        let imports: Vec<&str> = ty.imports(&self.inner.wasm).map(|(name, _)| name).collect();
-        host::link(&self.inner.wasm, Some(&imports)).map_err(EngineError::Link)
+        let imports: Vec<&str> = ty.imports(component.engine()).map(|(name, _)| name).collect();
+        host::link(component.engine(), &imports).map_err(EngineError::Link)
     }
 
     /// Whether an instance that was not `made` may be made now: the pool had no place for it, and one that only waited for work
@@ -177,7 +185,7 @@ impl Engine {
     }
 }
 
-fn config(options: EngineOptions) -> Config {
+fn config(options: EngineOptions, concurrent: bool) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
@@ -188,7 +196,8 @@ fn config(options: EngineOptions) -> Config {
         // Names of functions come from the module itself; reading source lines out of DWARF costs hundreds of
         // milliseconds in a large guest, and wasmtime would do it whenever RUST_BACKTRACE is set.
         .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable)
-        .wasm_component_model_async(true)
+        .concurrency_support(concurrent)
+        .wasm_component_model_async(concurrent)
         .wasm_relaxed_simd(true)
         .wasm_multi_memory(true)
         .wasm_tail_call(true);
@@ -227,6 +236,11 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
 struct Ticker {
     running: AtomicUsize,
     started: OnceLock<()>,
+    /// The second engine, once there is one.
+    concurrent: OnceLock<wasmtime::EngineWeak>,
+    /// Whether the thread sleeps until it is woken. To wake it costs as much as a small guest does: only who finds it
+    /// asleep does so.
+    asleep: AtomicBool,
     sleep: Mutex<()>,
     wake: Condvar,
 }
@@ -235,10 +249,20 @@ impl Ticker {
     fn enter(self: &Arc<Self>, wasm: &wasmtime::Engine) -> ClockGuard {
         if self.running.fetch_add(1, SeqCst) == 0 {
             self.started.get_or_init(|| self.start(wasm.weak()));
-            let _asleep = self.sleep.lock().unwrap_or_else(PoisonError::into_inner);
-            self.wake.notify_one();
+            // The thread says that it sleeps before it looks for guests, and here the guest is there before it is asked:
+            // one of the two sees the other.
+            if self.asleep.load(SeqCst) {
+                let _asleep = self.sleep.lock().unwrap_or_else(PoisonError::into_inner);
+                self.wake.notify_one();
+            }
         }
         ClockGuard { ticker: Arc::clone(self) }
+    }
+
+    /// Advances the epoch of this engine too.
+    fn follow(&self, concurrent: &wasmtime::Engine) {
+        // Whoever was first meant the same one.
+        let _ = self.concurrent.set(concurrent.weak());
     }
 
     fn start(self: &Arc<Self>, wasm: wasmtime::EngineWeak) {
@@ -247,6 +271,9 @@ impl Ticker {
             while let (Some(ticker), Some(wasm)) = (ticker.upgrade(), wasm.upgrade()) {
                 ticker.wait_for_guests();
                 wasm.increment_epoch();
+                if let Some(concurrent) = ticker.concurrent.get().and_then(wasmtime::EngineWeak::upgrade) {
+                    concurrent.increment_epoch();
+                }
                 drop((ticker, wasm));
                 std::thread::sleep(TICK);
             }
@@ -260,14 +287,16 @@ impl Ticker {
 
     fn wait_for_guests(&self) {
         let mut asleep = self.sleep.lock().unwrap_or_else(PoisonError::into_inner);
+        self.asleep.store(true, SeqCst);
         while self.running.load(SeqCst) == 0 {
             let (guard, timeout) = self.wake.wait_timeout(asleep, TICK * 200).unwrap_or_else(PoisonError::into_inner);
             asleep = guard;
             if timeout.timed_out() {
                 // The engine may have gone; look before sleeping on.
-                return;
+                break;
             }
         }
+        self.asleep.store(false, SeqCst);
     }
 }
 

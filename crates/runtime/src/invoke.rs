@@ -89,10 +89,10 @@ pub async fn invoke(
             invoke_module(engine, module, authority, session, &export, &parameters).await
         }
         Code::Component(component) => {
-            let export = ComponentExport::find(engine, component, call.name)?;
+            let export = ComponentExport::find(component, call.name)?;
             let parameters = call.arguments::<component::Val>(&export.parameters, &export.signature())?;
             let store = Host::new(engine, authority, &current, Stdio::Inherit, arguments)
-                .and_then(|host| host.into_store(engine))
+                .and_then(|host| host.into_store(engine, component.engine()))
                 .map_err(StartError::Engine)?;
             writable(&export.results, &export.signature())?;
             let linked = link_component(engine, component, &observation.name, &guest.imports)?;

@@ -8,6 +8,7 @@ pub mod app;
 mod authority;
 mod budget;
 pub mod cache;
+mod clock;
 pub mod command;
 pub mod compile;
 mod current;

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use coracle_package::limit::Limits;
 use wasmtime::UpdateDeadline;
 
+pub(crate) use crate::clock::thread_time;
 use crate::current::Current;
 use crate::turn::{Share, Turn};
 
@@ -244,19 +245,4 @@ pub(crate) async fn passed(deadline: Option<Instant>) {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,
     }
-}
-
-/// CPU time of this thread in nanoseconds.
-#[cfg(unix)]
-pub(crate) fn thread_time() -> u64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0))
-}
-
-/// Where no thread clock is at hand wall time stands in: a guest that is preempted is charged for it.
-#[cfg(not(unix))]
-pub(crate) fn thread_time() -> u64 {
-    static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
-    u64::try_from(START.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }

@@ -22,7 +22,7 @@ impl Profiler {
                 GuestProfiler::new(engine.wasm(), name, TICK, modules)
             }
             Code::Component(component) => {
-                GuestProfiler::new_component(engine.wasm(), name, TICK, component.clone(), [])
+                GuestProfiler::new_component(component.engine(), name, TICK, component.clone(), [])
             }
         };
         Ok(Self(Arc::new(Mutex::new(Some(profiler?)))))

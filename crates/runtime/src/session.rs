@@ -176,13 +176,13 @@ impl<T: Send> Session<T> {
 impl Finished {
     /// What to do about a guest that was stopped, if that is known.
     #[must_use]
-    pub fn hint(&self, engine: &Engine, code: &Code) -> Option<&'static str> {
+    pub fn hint(&self, code: &Code) -> Option<&'static str> {
         let Outcome::Trap(TrapKind::ComponentModel | TrapKind::Other) = self.record.outcome else { return None };
         let Code::Component(component) = code else { return None };
         let ty = component.component_type();
         let asynchronous = ty
-            .imports(engine.wasm())
-            .chain(ty.exports(engine.wasm()))
+            .imports(component.engine())
+            .chain(ty.exports(component.engine()))
             .any(|(name, _)| name.rsplit_once('@').is_some_and(|(_, version)| version.starts_with("0.3.")));
         asynchronous.then_some(OLD_ABI_HINT)
     }

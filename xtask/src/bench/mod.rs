@@ -26,8 +26,8 @@ mod targets;
 use clap::{Args, Subcommand};
 
 use self::run::Run;
-use crate::Result;
 use crate::project::Project;
+use crate::{Result, instructions};
 
 /// Measure against peers, side by side, and write the results and tables down
 #[derive(Args)]
@@ -49,6 +49,7 @@ enum What {
     Density(density::Arguments),
     Overload(overload::Arguments),
     Compose(compose::Arguments),
+    Instructions(instructions::Arguments),
     All(All),
     /// Write the tables anew from the results that are kept, and show what of the targets they meet
     Render,
@@ -72,6 +73,7 @@ pub(crate) fn run(project: &Project, arguments: &Arguments) -> Result {
         What::Limits(arguments) => limits::run(&begin()?, arguments),
         What::Overload(arguments) => overload::run(&begin()?, arguments),
         What::Compose(arguments) => compose::run(&begin()?, arguments),
+        What::Instructions(arguments) => instructions::run(project, arguments),
         What::All(_) => all(&begin()?),
         What::Render => report::render(project),
     }

@@ -9,7 +9,7 @@ use super::{Tally, languages};
 use crate::guests::{npm, pinned, pypi};
 use crate::packages::{self, Package};
 use crate::project::Project;
-use crate::{Result, check, shell};
+use crate::{Result, check, instructions, shell};
 
 /// One part of the tests.
 pub(super) struct Part {
@@ -18,7 +18,7 @@ pub(super) struct Part {
     pub(super) run: fn(&Project) -> Result<Tally>,
 }
 
-pub(super) const PARTS: [Part; 14] = [
+pub(super) const PARTS: [Part; 15] = [
     Part { name: "setup", about: "system packages that the tests need", run: setup },
     Part { name: "format", about: "rustfmt has nothing to change", run: format },
     Part { name: "clippy", about: "lints, without one warning", run: clippy },
@@ -40,6 +40,7 @@ pub(super) const PARTS: [Part; 14] = [
         run: |it| outside(it, "conformance"),
     },
     Part { name: "e2e", about: "the programs over real sockets", run: e2e },
+    Part { name: "instructions", about: "no more instructions for a request and a command than before", run: counted },
     Part { name: "pilots", about: "the worked pilots, beside what other programs measure", run: pilots },
     Part {
         name: "hostile",
@@ -106,6 +107,10 @@ fn outside(project: &Project, target: &str) -> Result<Tally> {
 fn e2e(project: &Project) -> Result<Tally> {
     pypi::fetch(project, pinned::ORAS)?;
     outside(project, "e2e")
+}
+
+fn counted(project: &Project) -> Result<Tally> {
+    Ok(Tally::of(instructions::check(project)))
 }
 
 /// A pilot's candidate is a server in Node.js.

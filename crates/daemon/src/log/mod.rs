@@ -8,6 +8,7 @@ use tracing_subscriber::fmt::layer;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
+mod json;
 mod sink;
 
 pub use sink::{MAX_QUEUED_BYTES, Sink};
@@ -79,10 +80,7 @@ pub fn init(format: Format, filter: Filter, sink: Sink) -> Result<(), InitError>
     let registry = tracing_subscriber::registry().with(filter.0);
     match format {
         Format::Text { colour } => registry.with(layer().with_ansi(colour).with_writer(sink)).try_init()?,
-        Format::Json => {
-            let json = layer().json().flatten_event(true).with_current_span(false).with_writer(sink);
-            registry.with(json).try_init()?;
-        }
+        Format::Json => registry.with(json::Lines(sink)).try_init()?,
     }
     Ok(())
 }
@@ -106,21 +104,50 @@ mod tests {
         assert!(error.starts_with("the log filter \"info,x=loud\" is not valid: "), "{error}");
     }
 
+    /// What is written of the events that `say` gives.
+    fn json(say: impl FnOnce()) -> String {
+        let (sink, written) = Sink::to_memory();
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(json::Lines(sink.clone())), say);
+        sink.flush();
+        written.text()
+    }
+
     #[test]
     fn json_events_are_one_object_with_their_fields() {
-        let (sink, written) = Sink::to_memory();
-        let json = layer().json().flatten_event(true).with_current_span(false).with_writer(sink.clone());
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(json), || {
-            tracing::info!(request = "r\"1", status = 200, "access\nline");
+        let text = json(|| {
+            let client = std::net::Ipv4Addr::LOCALHOST;
+            let none = None::<u64>;
+            tracing::info!(request = "r\"1", status = 200, ratio = 0.5, less = -1, whole = true, %client, none, r#type = ?"x\n", "access\nline");
         });
-        sink.flush();
-        let text = written.text();
         let event: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(event["message"], "access\nline");
         assert_eq!(event["request"], "r\"1");
         assert_eq!(event["status"], 200);
+        assert_eq!(event["ratio"], 0.5);
+        assert_eq!(event["less"], -1);
+        assert_eq!(event["whole"], true);
+        assert_eq!(event["client"], "127.0.0.1");
+        assert_eq!(event["type"], "\"x\\n\"");
         assert_eq!(event["level"], "INFO");
+        assert_eq!(event["target"], module_path!());
+        assert!(event.get("none").is_none());
+        let time = event["timestamp"].as_str().unwrap();
+        assert!(time.len() == "2026-01-02T03:04:05.123456Z".len() && time.ends_with('Z'), "{time}");
         assert_eq!(text.lines().count(), 1);
+    }
+
+    #[test]
+    fn a_field_that_cannot_be_written_is_left_out_alone() {
+        struct Faulty;
+        impl fmt::Debug for Faulty {
+            fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+                Err(fmt::Error)
+            }
+        }
+        let text = json(|| tracing::info!(before = 1, faulty = ?Faulty, after = 2, "line"));
+        let event: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&event["before"], &event["after"]), (&1.into(), &2.into()), "{text}");
+        assert!(event.get("faulty").is_none());
     }
 
     #[test]

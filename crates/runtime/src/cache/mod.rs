@@ -26,7 +26,8 @@ use std::time::{Duration, SystemTime};
 
 pub use prune::{Entry, Prune, Pruned};
 
-use crate::compile::{Code, CodeKind, CompileError};
+use crate::compile::{Built, Code, CodeKind, CompileError};
+use crate::engine::Engine;
 use coracle_package::digest::Digest;
 pub(crate) use key::Key;
 use record::{Record, Stamp};
@@ -97,10 +98,10 @@ impl Cache {
     /// Of several processes and threads that want the same code at once, one builds it and the others wait for it.
     pub(crate) fn code(
         &self,
-        engine: &wasmtime::Engine,
+        engine: &Engine,
         key: &Key,
         subject: &Subject<'_>,
-        build: impl FnOnce() -> Result<Vec<u8>, CompileError>,
+        build: impl FnOnce() -> Result<Built, CompileError>,
     ) -> Result<Code, CompileError> {
         if let Some(code) = self.find(engine, key, subject.kind) {
             return Ok(code);
@@ -110,19 +111,19 @@ impl Cache {
         if let Some(code) = self.find(engine, key, subject.kind) {
             return Ok(code);
         }
-        let bytes = build()?;
-        if let Err(error) = self.store(key, &bytes, subject) {
+        let built = build()?;
+        if let Err(error) = self.store(key, &built, subject) {
             tracing::debug!(%error, "compiled code cannot be kept");
         }
         drop(lock);
         match self.find(engine, key, subject.kind) {
             Some(code) => Ok(code),
-            None => unkept(engine, subject.kind, &bytes),
+            None => unkept(engine, subject.kind, &built),
         }
     }
 
     /// The code for `key`, if there is an entry and it holds.
-    pub(crate) fn find(&self, engine: &wasmtime::Engine, key: &Key, kind: CodeKind) -> Option<Code> {
+    pub(crate) fn find(&self, engine: &Engine, key: &Key, kind: CodeKind) -> Option<Code> {
         let record_path = self.record_path(key);
         let record = Record::read(&record_path)?;
         if record.key != key.to_string() || record.kind != kind {
@@ -138,22 +139,23 @@ impl Cache {
             if disk::digest(&code_path).ok()? != record.digest {
                 return None;
             }
-            let renewed = Record { stamp, ..record };
+            let renewed = Record { stamp, ..record.clone() };
             if let Err(error) = renewed.write(&self.directory, &record_path) {
                 tracing::debug!(%error, "a cache record cannot be renewed");
             }
         }
         note_use(&record_path);
-        map::from_file(engine, kind, &code_path)
+        let wasm = engine.wasm_for(record.concurrent).ok()?;
+        map::from_file(wasm, kind, &code_path)
             .inspect_err(|error| tracing::debug!(%error, "a cache entry cannot be mapped"))
             .ok()
     }
 
     /// Writes an entry, then makes room for it.
-    fn store(&self, key: &Key, bytes: &[u8], subject: &Subject<'_>) -> Result<(), CacheError> {
+    fn store(&self, key: &Key, built: &Built, subject: &Subject<'_>) -> Result<(), CacheError> {
         let code_path = self.code_path(key);
-        let digest = Digest::of(bytes).hex();
-        disk::replace(&self.directory, &code_path, bytes)?;
+        let digest = Digest::of(&built.code).hex();
+        disk::replace(&self.directory, &code_path, &built.code)?;
         let stamp = Stamp::of(&code_path).map_err(|source| CacheError::io("read", &code_path, source))?;
         if disk::digest(&code_path).map_err(|source| CacheError::io("read", &code_path, source))? != digest {
             let source = io::Error::new(io::ErrorKind::InvalidData, "what was read is not what was written");
@@ -162,6 +164,7 @@ impl Cache {
         let record = Record {
             key: key.to_string(),
             kind: subject.kind,
+            concurrent: built.concurrent,
             digest,
             stamp,
             component: subject.component.to_owned(),
@@ -206,8 +209,9 @@ const CODE: &str = "code";
 const RECORD: &str = "record";
 
 /// Code that the engine's compiler gave a moment ago, and that is not kept.
-pub(crate) fn unkept(engine: &wasmtime::Engine, kind: CodeKind, code: &[u8]) -> Result<Code, CompileError> {
-    map::from_bytes(engine, kind, code).map_err(CompileError::Load)
+pub(crate) fn unkept(engine: &Engine, kind: CodeKind, built: &Built) -> Result<Code, CompileError> {
+    let wasm = engine.wasm_for(built.concurrent).map_err(wasmtime::Error::from);
+    wasm.and_then(|wasm| map::from_bytes(wasm, kind, &built.code)).map_err(CompileError::Load)
 }
 
 /// What an entry was built from.

@@ -21,6 +21,8 @@ pub(super) struct Record {
     /// The entry's name, so that a record that was copied over another's is found out.
     pub(super) key: String,
     pub(super) kind: CodeKind,
+    /// Which of the two engines it is for.
+    pub(super) concurrent: bool,
     /// The SHA-256 of the code.
     pub(super) digest: String,
     pub(super) stamp: Stamp,

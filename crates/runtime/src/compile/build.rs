@@ -6,7 +6,7 @@ use super::CodeKind;
 use super::form::Form;
 use super::rewrite::rewrite;
 use super::size::{self, Excess};
-use crate::engine::EngineOptions;
+use crate::engine::Engine;
 
 /// What is wrong with a component.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,13 +20,15 @@ pub(super) enum Fault {
     Invalid { message: String },
 }
 
-/// Checks and compiles `bytes` for an engine with these settings.
-pub(super) fn build(
-    engine: &wasmtime::Engine,
-    options: EngineOptions,
-    form: Form,
-    bytes: &[u8],
-) -> Result<Vec<u8>, Fault> {
+/// Compiled code.
+pub(crate) struct Built {
+    pub(crate) code: Vec<u8>,
+    /// Which of the two engines it is for ([`Engine::wasm_for`]).
+    pub(crate) concurrent: bool,
+}
+
+/// Checks and compiles `bytes` for `engine`.
+pub(super) fn build(engine: &Engine, form: Form, bytes: &[u8]) -> Result<Built, Fault> {
     let assembled;
     let binary = match form {
         Form::Binary(_) => bytes,
@@ -36,7 +38,7 @@ pub(super) fn build(
         }
     };
     size::check(binary).map_err(Fault::Excess)?;
-    if !options.rewrites() {
+    if !engine.options().rewrites() {
         return compile(engine, form.kind(), binary);
     }
     let rewritten = rewrite(binary).map_err(|_| "it cannot be read as the compiler reads it".to_owned());
@@ -54,12 +56,29 @@ pub(super) fn build(
     })
 }
 
-fn compile(engine: &wasmtime::Engine, kind: CodeKind, binary: &[u8]) -> Result<Vec<u8>, Fault> {
-    let built = match kind {
-        CodeKind::Module => engine.precompile_module(binary),
-        CodeKind::Component => engine.precompile_component(binary),
+fn compile(engine: &Engine, kind: CodeKind, binary: &[u8]) -> Result<Built, Fault> {
+    let compile = |concurrent: bool| {
+        let wasm = engine.wasm_for(concurrent)?;
+        let code = match kind {
+            CodeKind::Module => wasm.precompile_module(binary)?,
+            CodeKind::Component => wasm.precompile_component(binary)?,
+        };
+        Ok(Built { code, concurrent })
     };
-    built.map_err(|error| Fault::Invalid { message: place_last(&error.root_cause().to_string()) })
+    let built = match kind {
+        CodeKind::Module => compile(false),
+        // The host's own side of 0.3 is asynchronous, whatever a component uses of it.
+        CodeKind::Component if names_p3(binary) => compile(true),
+        // What is valid without asynchronous functions has none. What is not has its faults told with them allowed.
+        CodeKind::Component => compile(false).or_else(|_| compile(true)),
+    };
+    built.map_err(|error: wasmtime::Error| Fault::Invalid { message: place_last(&error.root_cause().to_string()) })
+}
+
+/// Whether the bytes name interfaces such as `wasi:http/types@0.3.0`. Others that look so cost a little time at run time.
+fn names_p3(binary: &[u8]) -> bool {
+    const MARK: &[u8] = b"@0.3.";
+    binary.windows(MARK.len()).any(|window| window == MARK)
 }
 
 fn assemble(text: &[u8]) -> Result<Vec<u8>, Fault> {
@@ -78,4 +97,28 @@ fn place_last(message: &str) -> String {
     let placed =
         message.strip_prefix("Invalid input WebAssembly code at offset ").and_then(|rest| rest.split_once(": "));
     placed.map_or_else(|| message.to_owned(), |(offset, rule)| format!("{rule} (at byte {offset})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Compiler;
+    use super::*;
+    use crate::engine::EngineOptions;
+
+    #[test]
+    fn only_what_is_asynchronous_pays_for_it() {
+        let engine = Engine::new(EngineOptions::command(), Compiler::InProcess).unwrap();
+        for (text, concurrent) in [
+            ("(module)", false),
+            ("(component)", false),
+            ("(component (import \"wasi:cli/environment@0.2.0\" (instance)))", false),
+            ("(component (import \"wasi:cli/environment@0.3.0\" (instance)))", true),
+            ("(component (import \"f\" (func async)))", true),
+            ("(component (type (stream u8)) (import \"f\" (func (result 0))))", true),
+        ] {
+            let form = super::super::form::detect(text.as_bytes()).unwrap();
+            let built = build(&engine, form, text.as_bytes()).unwrap();
+            assert_eq!(built.concurrent, concurrent, "{text}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::build::Fault;
+use super::build::{Built, Fault};
 use super::confine;
 use super::form::Form;
 use crate::engine::EngineOptions;
@@ -102,8 +102,8 @@ pub(super) struct Job {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Reply {
-    /// So many bytes of code follow.
-    Code(u64),
+    /// So many bytes of code follow, for one of the two engines.
+    Code { bytes: u64, concurrent: bool },
     /// There is none.
     Fault(Fault),
     /// The child needed more memory than it may have, and could still say so.
@@ -143,7 +143,7 @@ pub(super) fn build(
     options: EngineOptions,
     form: Form,
     bytes: &[u8],
-) -> Result<Vec<u8>, Broken> {
+) -> Result<Built, Broken> {
     let allowance = Allowance::of(bytes.len() as u64);
     build_within(program, arguments, options, form, bytes, allowance)
 }
@@ -155,7 +155,7 @@ fn build_within(
     form: Form,
     bytes: &[u8],
     allowance: Allowance,
-) -> Result<Vec<u8>, Broken> {
+) -> Result<Built, Broken> {
     let job = Job { options, form, bytes: bytes.len() as u64, allowance };
     let mut head = serde_json::to_vec(&job).map_err(|error| Broken::Start(error.into()))?;
     head.push(b'\n');
@@ -183,7 +183,9 @@ fn build_within(
             return Err(Broken::Passed(Bound::Wall(allowance.wall)));
         }
         match parse(answer.unwrap_or_default()) {
-            Some((Reply::Code(length), code)) if status.success() && code.len() as u64 == length => Ok(code),
+            Some((Reply::Code { bytes, concurrent }, code)) if status.success() && code.len() as u64 == bytes => {
+                Ok(Built { code, concurrent })
+            }
             Some((Reply::Fault(fault), _)) => Err(Broken::Fault(fault)),
             Some((Reply::Memory, _)) => Err(Broken::Passed(Bound::Memory(allowance.memory))),
             Some((Reply::Setup(why), _)) => Err(Broken::Start(io::Error::other(why))),

@@ -29,6 +29,7 @@ use wasmtime::component::Component;
 
 use crate::cache::{self, Cache, Key, Source, Subject};
 use crate::engine::Engine;
+pub(crate) use build::Built;
 use build::Fault;
 use child::Broken;
 pub use child::{
@@ -200,8 +201,7 @@ pub fn load_file(
     let source = cache.and_then(|cache| Source::new(cache, path));
     if let (Some(cache), Some(source)) = (cache, &source)
         && let Some((component, kind)) = source.known()
-        && let Some(code) =
-            cache.find(engine.wasm(), &Key::new(&component, engine.wasm(), engine.options().rewrites()), kind)
+        && let Some(code) = cache.find(engine, &Key::new(&component, engine.wasm(), engine.options().rewrites()), kind)
     {
         return Ok(code);
     }
@@ -236,16 +236,16 @@ fn compile(
         Some(cache) => {
             let component = Digest::of(bytes).to_string();
             let key = Key::new(&component, engine.wasm(), engine.options().rewrites());
-            cache.code(engine.wasm(), &key, &Subject { kind: form.kind(), component: &component, name }, build)
+            cache.code(engine, &key, &Subject { kind: form.kind(), component: &component, name }, build)
         }
-        None => cache::unkept(engine.wasm(), form.kind(), &build()?),
+        None => cache::unkept(engine, form.kind(), &build()?),
     }
 }
 
 /// Has the engine's compiler build the code.
-fn build_with(engine: &Engine, form: Form, bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
+fn build_with(engine: &Engine, form: Form, bytes: &[u8]) -> Result<Built, CompileError> {
     let built = match engine.compiler() {
-        Compiler::InProcess => build::build(engine.wasm(), engine.options(), form, bytes).map_err(Broken::Fault),
+        Compiler::InProcess => build::build(engine, form, bytes).map_err(Broken::Fault),
         Compiler::Child { program, arguments } => child::build(program, arguments, engine.options(), form, bytes),
     };
     built.map_err(|broken| match broken {

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read, Write};
 
-use super::build::build;
+use super::build::{Built, Fault, build};
 use super::child::{Compiler, Job, Reply};
 use super::confine;
 use crate::engine::{Engine, EngineOptions};
@@ -18,7 +18,7 @@ const MAX_JOB: u64 = 64 << 10;
 pub fn serve() -> bool {
     let mut input = io::stdin().lock();
     let (reply, code) = match work(&mut input) {
-        Ok(Ok(code)) => (Reply::Code(code.len() as u64), code),
+        Ok(Ok(Built { code, concurrent })) => (Reply::Code { bytes: code.len() as u64, concurrent }, code),
         Ok(Err(fault)) => (Reply::Fault(fault), Vec::new()),
         Err(error) if error.kind() == io::ErrorKind::OutOfMemory => (Reply::Memory, Vec::new()),
         Err(error) => (Reply::Setup(error.to_string()), Vec::new()),
@@ -26,7 +26,7 @@ pub fn serve() -> bool {
     answer(&reply, &code).is_ok()
 }
 
-fn work(input: &mut impl BufRead) -> io::Result<Result<Vec<u8>, super::build::Fault>> {
+fn work(input: &mut impl BufRead) -> io::Result<Result<Built, Fault>> {
     let mut line = Vec::new();
     input.by_ref().take(MAX_JOB).read_until(b'\n', &mut line)?;
     let job: Job = serde_json::from_slice(&line)?;
@@ -40,7 +40,7 @@ fn work(input: &mut impl BufRead) -> io::Result<Result<Vec<u8>, super::build::Fa
     if bytes.len() as u64 != job.bytes {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    Ok(build(engine.wasm(), engine.options(), job.form, &bytes))
+    Ok(build(&engine, job.form, &bytes))
 }
 
 fn answer(reply: &Reply, code: &[u8]) -> io::Result<()> {

@@ -145,10 +145,14 @@ impl Host {
         if self.limiter.is_short() { NoRoom.into() } else { error }
     }
 
-    /// A store around this state, with its limits in force.
-    pub(crate) fn into_store(self, engine: &Engine) -> wasmtime::Result<wasmtime::Store<Self>> {
+    /// A store around this state, for code of `wasm`, with its limits in force.
+    pub(crate) fn into_store(
+        self,
+        engine: &Engine,
+        wasm: &wasmtime::Engine,
+    ) -> wasmtime::Result<wasmtime::Store<Self>> {
         let limits = self.authority.limits.clone();
-        let mut store = wasmtime::Store::new(engine.wasm(), self);
+        let mut store = wasmtime::Store::new(wasm, self);
         store.limiter(|host| &mut host.limiter);
         store.set_epoch_deadline(EPOCHS_PER_SLICE);
         store.epoch_deadline_callback(|mut store| {
@@ -234,22 +238,38 @@ impl WasiHttpView for Host {
     }
 }
 
-/// Links the interfaces that Coracle implements: all of them, or at least those that `imports` names. A command calls some
-/// dozens of their hundreds of functions, and to link the others takes longer than to run it.
-pub(crate) fn link(engine: &wasmtime::Engine, imports: Option<&[&str]>) -> wasmtime::Result<Linker<Host>> {
-    let wants = |package: &str, line: &str| {
-        imports.is_none_or(|names| names.iter().any(|name| name.starts_with(package) && name.contains(line)))
-    };
+/// The packages of WASI's own implementation.
+const WASI: [&str; 6] = ["wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/", "wasi:filesystem/", "wasi:sockets/"];
+
+/// What most functions import of them in 0.2; `wasmtime_wasi` links these by themselves.
+const SMALL: [&str; 7] = [
+    "wasi:io/",
+    "wasi:clocks/monotonic-clock@",
+    "wasi:clocks/wall-clock@",
+    "wasi:random/random@",
+    "wasi:cli/stdin@",
+    "wasi:cli/stdout@",
+    "wasi:cli/stderr@",
+];
+
+/// Links at least the interfaces that `imports` names, of those that Coracle implements. A guest calls some dozens of their
+/// hundreds of functions, and linking the others takes time and memory: each has code of its own.
+pub(crate) fn link(engine: &wasmtime::Engine, imports: &[&str]) -> wasmtime::Result<Linker<Host>> {
+    let is_of = |name: &str, parts: &[&str]| parts.iter().any(|part| name.starts_with(part));
+    let wants = |package: &str, line: &str| imports.iter().any(|name| name.starts_with(package) && name.contains(line));
+    let wasi = |line: &'static str| imports.iter().filter(move |name| is_of(name, &WASI) && name.contains(line));
     let mut linker = Linker::new(engine);
     // What goes by the grants of Coracle stands in for what WASI's own implementation has there.
     linker.allow_shadowing(true);
-    if wants("wasi:", "@0.2.") {
+    if wasi("@0.2.").any(|name| !is_of(name, &SMALL)) {
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         lookup::link_p2(&mut linker)?;
         files::link_p2(&mut linker)?;
         folders::link_p2(&mut linker)?;
+    } else if wasi("@0.2.").next().is_some() {
+        wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(&mut linker)?;
     }
-    if wants("wasi:", "@0.3.") {
+    if wasi("@0.3.").next().is_some() {
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
         lookup::link_p3(&mut linker)?;
         files::link_p3(&mut linker)?;

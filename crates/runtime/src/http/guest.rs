@@ -115,7 +115,7 @@ async fn instantiate(function: &Inner, current: &Arc<Current>) -> wasmtime::Resu
 
 async fn instantiate_once(function: &Inner, current: &Arc<Current>) -> wasmtime::Result<Instance> {
     let host = Host::new(&function.engine, &function.authority, current, Stdio::Log, &[])?;
-    let mut store = host.into_store(&function.engine)?;
+    let mut store = host.into_store(&function.engine, function.handler.wasm())?;
     let exports = match &function.handler {
         Handler::P2(handler) => handler.instantiate_async(&mut store).await.map(Exports::P2),
         Handler::P3(handler) => handler.instantiate_async(&mut store).await.map(Exports::P3),

@@ -120,6 +120,16 @@ enum Handler {
     P3(ServicePre<Host>),
 }
 
+impl Handler {
+    /// The engine of its code.
+    fn wasm(&self) -> &wasmtime::Engine {
+        match self {
+            Self::P2(handler) => handler.engine(),
+            Self::P3(handler) => handler.engine(),
+        }
+    }
+}
+
 impl Function {
     /// Links `code` to the host.
     ///
@@ -132,7 +142,7 @@ impl Function {
         reuse: Option<manifest::Reuse>,
     ) -> Result<Self, LinkError> {
         let Code::Component(component) = code else { return Err(LinkError::Module) };
-        Self::linked(engine, component, engine.linker()?, authority, reuse)
+        Self::linked(engine, component, &engine.linker_for(component)?, authority, reuse)
     }
 
     /// Links `code`, whose name in the app is `name`, to the host and to those that provide for it. Its instances are not

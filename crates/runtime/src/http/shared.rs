@@ -189,7 +189,7 @@ impl Driver {
         let Inner { engine, authority, .. } = &*self.function;
         loop {
             let host = Host::new(engine, authority, &self.current, Stdio::Log, &[])?;
-            let mut store = host.into_store(engine)?;
+            let mut store = host.into_store(engine, shared.service.engine())?;
             let service = shared.service.instantiate_async(&mut store).await;
             if !engine.has_made_place(&service) {
                 let service = service.map_err(|error| store.data().not_begun(error))?;

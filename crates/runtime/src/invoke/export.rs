@@ -8,7 +8,6 @@ use wasmtime::component::{Component, Type};
 use wasmtime::{Module, ValType};
 
 use super::InvokeError;
-use crate::engine::Engine;
 
 /// A function that a component exports, by itself or inside an interface.
 pub(super) struct ComponentExport {
@@ -24,8 +23,8 @@ impl ComponentExport {
     /// The function that `wanted` names.
     ///
     /// A name may leave out its version, its package or its interface, as long as one function only fits.
-    pub(super) fn find(engine: &Engine, component: &Component, wanted: &str) -> Result<Self, InvokeError> {
-        let all = Self::all(engine, component);
+    pub(super) fn find(component: &Component, wanted: &str) -> Result<Self, InvokeError> {
+        let all = Self::all(component);
         let wanted = Wanted::parse(wanted);
         let mut fitting: Vec<Self> = all.into_iter().filter(|export| wanted.fits(export)).collect();
         // A function of the component itself has no longer name to tell it by.
@@ -38,7 +37,7 @@ impl ComponentExport {
             1 => Ok(fitting.swap_remove(0)),
             0 => Err(InvokeError::NoFunction {
                 name: wanted.to_string(),
-                functions: Self::all(engine, component).iter().map(Self::signature).collect(),
+                functions: Self::all(component).iter().map(Self::signature).collect(),
             }),
             _ => Err(InvokeError::Ambiguous {
                 name: wanted.to_string(),
@@ -47,14 +46,14 @@ impl ComponentExport {
         }
     }
 
-    fn all(engine: &Engine, component: &Component) -> Vec<Self> {
+    fn all(component: &Component) -> Vec<Self> {
         let mut found = Vec::new();
         let ty = component.component_type();
-        for (name, item) in ty.exports(engine.wasm()) {
+        for (name, item) in ty.exports(component.engine()) {
             match item.ty {
                 ComponentItem::ComponentFunc(function) => found.push(Self::new(None, name, &function)),
                 ComponentItem::ComponentInstance(interface) => {
-                    for (function, item) in interface.exports(engine.wasm()) {
+                    for (function, item) in interface.exports(component.engine()) {
                         if let ComponentItem::ComponentFunc(ty) = item.ty {
                             found.push(Self::new(Some(name), function, &ty));
                         }

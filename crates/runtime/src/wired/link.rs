@@ -18,14 +18,14 @@ pub(crate) fn link(
     component: &Component,
     imports: &[Import],
 ) -> Result<Linker<Host>, WireError> {
-    let mut linker = engine.linker()?.clone();
+    let mut linker = engine.linker_for(component)?;
     // What is wired stands before what the host has by the same name, and nothing else does: only wired names are defined here.
     linker.allow_shadowing(true);
     let from: Arc<str> = name.into();
     let ty = component.component_type();
     let mut hosts = Vec::new();
     // In the component's own order: a resource is defined by the first interface that has it, and used by those after it.
-    for (imported, item) in ty.imports(engine.wasm()) {
+    for (imported, item) in ty.imports(component.engine()) {
         let ComponentItem::ComponentInstance(interface) = item.ty else { continue };
         match imports.iter().find(|import| import.import == imported) {
             None => hosts.extend(resources(engine, &interface).map(|(_, resource)| resource)),

@@ -94,7 +94,7 @@ impl Part {
         loop {
             let mut host = Host::new(engine, authority, &self.current, Stdio::Log, &[])?;
             host.tree = Tree::Part(Weak::clone(&self.parts));
-            let mut store = host.into_store(engine)?;
+            let mut store = host.into_store(engine, component.engine())?;
             let started = component.instantiate_async(&mut store);
             let started = elsewhere(calling, &self.current, &self.invocation, started).await;
             if !engine.has_made_place(&started) {

@@ -191,7 +191,7 @@ impl Run<'_> {
     fn exit(&self, finished: &Finished) -> Result<Exit, Failure> {
         let lacks = match finished.record.outcome {
             Outcome::Ok => Vec::new(),
-            _ => lacks(&self.engine, &self.guest.code, &self.guest.authority, &finished.record.refusals),
+            _ => lacks(&self.guest.code, &self.guest.authority, &finished.record.refusals),
         };
         let lacks: Vec<String> = lacks.iter().map(|lack| self.granting(lack)).collect();
         if let Some(code) = finished.exit_code {
@@ -217,7 +217,7 @@ impl Run<'_> {
         for lack in lacks {
             failure = failure.hint(lack);
         }
-        if let Some(hint) = finished.hint(&self.engine, &self.guest.code) {
+        if let Some(hint) = finished.hint(&self.guest.code) {
             failure = failure.hint(hint);
         }
         Err(failure)
