@@ -66,12 +66,17 @@ fn delays_and_memory_that_are_set_are_found() {
         &[fake("slow", "today", 0.25, 64 << 20), fake("fast", "port", 0.02, 4 << 20), "[input.one]\n".to_owned()]
             .concat(),
     );
-    let output = pilot.run();
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    let report = pilot.report();
-    let ((slow, ..), (fast, ..)) = (figure(&report, 0, "p50"), figure(&report, 1, "p50"));
-    // A sleep is never shorter than it was set to; the start of Python is on top, and the machine may be busy.
-    assert!(slow >= 0.25 && fast >= 0.02 && slow - fast > 0.1, "{slow} {fast}");
+    // A sleep is never shorter than it was set to. The start of Python is on top; while the machine does something else that may
+    // take as long, so that what is too near is measured again before it is believed.
+    let found = (1..=3).find_map(|_| {
+        let output = pilot.run();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let report = pilot.report();
+        let ((slow, ..), (fast, ..)) = (figure(&report, 0, "p50"), figure(&report, 1, "p50"));
+        assert!(slow >= 0.25 && fast >= 0.02, "{slow} {fast}");
+        (slow - fast > 0.1).then_some(report)
+    });
+    let report = found.expect("the slow one is a tenth of a second slower, in one of three pilots");
     let ((large, ..), (small, ..)) = (figure(&report, 0, "peak"), figure(&report, 1, "peak"));
     let apart = (large - small) / f64::from(60 << 20);
     assert!((0.95..1.05).contains(&apart), "{large} and {small}");

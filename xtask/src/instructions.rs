@@ -76,6 +76,11 @@ pub(crate) fn run(project: &Project, arguments: &Arguments) -> Result {
         fs::write(file(project), text)?;
     }
     let kept: Counts = serde_json::from_str(&fs::read_to_string(file(project))?)?;
+    if !kept.instructions.keys().eq(found.instructions.keys()) {
+        return Err("what is kept in `bench/instructions.json` is not what is counted: \
+                    `cargo xtask bench instructions --keep` keeps it anew"
+            .into());
+    }
     let comparison = compare(&kept, &found);
     println!("{comparison}");
     if comparison.is_worse() {

@@ -1,4 +1,4 @@
-//! The engine: one per process, with its settings, its clock of epochs and everything that guests are linked against.
+//! The engine: one per process, which is two of wasmtime's behind one clock of epochs, one budget and one set of settings.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -23,12 +23,12 @@ pub(crate) const DEFAULT_STACK: usize = 1 << 20;
 const HOST_STACK: usize = 1 << 20;
 
 /// The linear memory kept mapped in an idle pool slot, in bytes: a small guest then starts without a page fault, and
-/// 1,000 idle slots hold at most 64 MiB.
+/// 1,000 idle slots of one engine hold at most 64 MiB.
 const KEEP_RESIDENT: usize = 64 << 10;
 
 /// The same where the kernel tells which pages were written (Linux 6.7 and later), in bytes. Only those are restored, so
 /// that more can be kept for nothing: all that a guest in Rust, C or JavaScript writes for a small answer. 1,000 slots
-/// hold at most 512 MiB after as many requests at once that wrote so much.
+/// of one engine hold at most 512 MiB after as many requests at once that wrote so much.
 const KEEP_WRITTEN: usize = 512 << 10;
 
 /// The address space of one linear memory, in bytes: all that a 32-bit memory can name, so that bounds need no check.
@@ -104,6 +104,8 @@ struct Inner {
     wasm: wasmtime::Engine,
     /// Made when the first component needs it.
     concurrent: OnceLock<wasmtime::Engine>,
+    /// Held while it is made: two pools of that kind may not fit into the address space.
+    making: Mutex<()>,
     options: EngineOptions,
     compiler: Compiler,
     ticker: Arc<Ticker>,
@@ -118,10 +120,10 @@ impl Engine {
     /// [`EngineError::Settings`] when this machine cannot run it so.
     pub fn new(options: EngineOptions, compiler: Compiler) -> Result<Self, EngineError> {
         let wasm = wasmtime::Engine::new(&config(options, false)).map_err(EngineError::Settings)?;
-        let concurrent = OnceLock::new();
+        let (concurrent, making) = (OnceLock::new(), Mutex::default());
         let budget = Budget::new(options.memory);
         let turns = Turns::new(std::thread::available_parallelism().map_or(1, NonZeroUsize::get));
-        let inner = Inner { wasm, concurrent, options, compiler, ticker: Arc::default(), budget, turns };
+        let inner = Inner { wasm, concurrent, making, options, compiler, ticker: Arc::default(), budget, turns };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -156,13 +158,13 @@ impl Engine {
         if !concurrent {
             return Ok(&self.inner.wasm);
         }
+        let _making = self.inner.making.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(engine) = self.inner.concurrent.get() {
             return Ok(engine);
         }
         let engine = wasmtime::Engine::new(&config(self.inner.options, true)).map_err(EngineError::Settings)?;
-        let engine = self.inner.concurrent.get_or_init(|| engine);
-        self.inner.ticker.follow(engine);
-        Ok(engine)
+        self.inner.ticker.follow(&engine);
+        Ok(self.inner.concurrent.get_or_init(|| engine))
     }
 
     /// What `component` imports of the host.
@@ -261,8 +263,7 @@ impl Ticker {
 
     /// Advances the epoch of this engine too.
     fn follow(&self, concurrent: &wasmtime::Engine) {
-        // Whoever was first meant the same one.
-        let _ = self.concurrent.set(concurrent.weak());
+        self.concurrent.get_or_init(|| concurrent.weak());
     }
 
     fn start(self: &Arc<Self>, wasm: wasmtime::EngineWeak) {
@@ -308,5 +309,16 @@ pub(crate) struct ClockGuard {
 impl Drop for ClockGuard {
     fn drop(&mut self) {
         self.ticker.running.fetch_sub(1, SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_pools_of_both_engines_fit_into_the_address_space() {
+        let engine = Engine::new(EngineOptions::server(MAX_POOL * 4), Compiler::InProcess).unwrap();
+        engine.wasm_for(true).unwrap();
     }
 }

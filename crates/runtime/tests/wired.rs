@@ -308,11 +308,6 @@ async fn where_the_pool_has_no_place_for_a_provider_the_outcome_is_overload() {
     assert_eq!(record.outcome, Outcome::Overload, "{record:?}");
 }
 
-#[test]
-fn a_deep_wiring_for_many_invocations_makes_an_engine() {
-    Engine::new(EngineOptions::server(1_000 * 16), Compiler::InProcess).unwrap();
-}
-
 /// Says "wired" whatever it is asked for.
 const CONFIGURED: &str = r#"
 (module

@@ -32,7 +32,7 @@ mod tests {
     #[test]
     fn no_more_run_than_find_all_their_instances() {
         assert_eq!(whole_invocations(1_000, 1), 1_000);
-        assert_eq!(whole_invocations(1_000, 16), 500);
+        assert_eq!(whole_invocations(1_000, 16), 250);
         assert_eq!(whole_invocations(u32::MAX, 1), MAX_POOL);
         assert_eq!(whole_invocations(1_000, u32::MAX), 1);
     }

@@ -103,12 +103,12 @@ impl Cache {
         subject: &Subject<'_>,
         build: impl FnOnce() -> Result<Built, CompileError>,
     ) -> Result<Code, CompileError> {
-        if let Some(code) = self.find(engine, key, subject.kind) {
+        if let Some(code) = self.find(engine, key, subject.kind)? {
             return Ok(code);
         }
         // Where locks do not work (some network file systems) the same code is built twice, which harms nobody.
         let lock = self.lock(key).inspect_err(|error| tracing::debug!(%error, "the code cache cannot be locked")).ok();
-        if let Some(code) = self.find(engine, key, subject.kind) {
+        if let Some(code) = self.find(engine, key, subject.kind)? {
             return Ok(code);
         }
         let built = build()?;
@@ -116,14 +116,25 @@ impl Cache {
             tracing::debug!(%error, "compiled code cannot be kept");
         }
         drop(lock);
-        match self.find(engine, key, subject.kind) {
+        match self.find(engine, key, subject.kind)? {
             Some(code) => Ok(code),
             None => unkept(engine, subject.kind, &built),
         }
     }
 
     /// The code for `key`, if there is an entry and it holds.
-    pub(crate) fn find(&self, engine: &Engine, key: &Key, kind: CodeKind) -> Option<Code> {
+    ///
+    /// # Errors
+    /// When it holds, and this machine cannot run the engine that it is for.
+    pub(crate) fn find(&self, engine: &Engine, key: &Key, kind: CodeKind) -> Result<Option<Code>, CompileError> {
+        let Some(concurrent) = self.holding(key, kind) else { return Ok(None) };
+        let wasm = engine.wasm_for(concurrent)?;
+        let code = map::from_file(wasm, kind, &self.code_path(key));
+        Ok(code.inspect_err(|error| tracing::debug!(%error, "a cache entry cannot be mapped")).ok())
+    }
+
+    /// Whether there is an entry for `key` that holds, and which engine it is for ([`Engine::wasm_for`]).
+    fn holding(&self, key: &Key, kind: CodeKind) -> Option<bool> {
         let record_path = self.record_path(key);
         let record = Record::read(&record_path)?;
         if record.key != key.to_string() || record.kind != kind {
@@ -134,21 +145,19 @@ impl Cache {
         if !stamp.is_private() {
             return None;
         }
+        let concurrent = record.concurrent;
         if stamp != record.stamp {
             // Touched, copied or restored since; or damaged. Only its bytes can tell.
             if disk::digest(&code_path).ok()? != record.digest {
                 return None;
             }
-            let renewed = Record { stamp, ..record.clone() };
+            let renewed = Record { stamp, ..record };
             if let Err(error) = renewed.write(&self.directory, &record_path) {
                 tracing::debug!(%error, "a cache record cannot be renewed");
             }
         }
         note_use(&record_path);
-        let wasm = engine.wasm_for(record.concurrent).ok()?;
-        map::from_file(wasm, kind, &code_path)
-            .inspect_err(|error| tracing::debug!(%error, "a cache entry cannot be mapped"))
-            .ok()
+        Some(concurrent)
     }
 
     /// Writes an entry, then makes room for it.
@@ -210,8 +219,8 @@ const RECORD: &str = "record";
 
 /// Code that the engine's compiler gave a moment ago, and that is not kept.
 pub(crate) fn unkept(engine: &Engine, kind: CodeKind, built: &Built) -> Result<Code, CompileError> {
-    let wasm = engine.wasm_for(built.concurrent).map_err(wasmtime::Error::from);
-    wasm.and_then(|wasm| map::from_bytes(wasm, kind, &built.code)).map_err(CompileError::Load)
+    let wasm = engine.wasm_for(built.concurrent)?;
+    map::from_bytes(wasm, kind, &built.code).map_err(CompileError::Load)
 }
 
 /// What an entry was built from.

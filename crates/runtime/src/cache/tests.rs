@@ -87,6 +87,20 @@ fn other_settings_are_other_entries() {
     assert_eq!(files_with(fixture.cache.directory(), CODE).len(), 2);
 }
 
+#[test]
+fn code_comes_back_for_the_engine_that_it_was_compiled_for() {
+    let fixture = Fixture::new();
+    for (text, concurrent) in [("(component)", false), ("(component (import \"f\" (func async)))", true)] {
+        for compiled in [1, 0] {
+            let code = load(&fixture.engine, Some(&fixture.cache), text.as_bytes(), &fixture.compiled).unwrap();
+            assert_eq!(fixture.compiled.0.take(), compiled, "{text}");
+            let Code::Component(component) = code else { panic!("not a component") };
+            let engine = fixture.engine.wasm_for(concurrent).unwrap();
+            assert!(wasmtime::Engine::same(component.engine(), engine), "{text}");
+        }
+    }
+}
+
 /// A flipped bit anywhere in the code or its record.
 #[test]
 fn damage_anywhere_is_rebuilt() {

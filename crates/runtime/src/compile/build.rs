@@ -1,6 +1,7 @@
 //! The work itself: from a component's bytes to native code, in whichever process.
 
 use serde::{Deserialize, Serialize};
+use wasmparser::{Parser, Validator, WasmFeatures};
 
 use super::CodeKind;
 use super::form::Form;
@@ -57,28 +58,33 @@ pub(super) fn build(engine: &Engine, form: Form, bytes: &[u8]) -> Result<Built, 
 }
 
 fn compile(engine: &Engine, kind: CodeKind, binary: &[u8]) -> Result<Built, Fault> {
-    let compile = |concurrent: bool| {
+    let concurrent = kind == CodeKind::Component && (names_p3(binary) || is_asynchronous(binary));
+    let compile = || {
         let wasm = engine.wasm_for(concurrent)?;
-        let code = match kind {
-            CodeKind::Module => wasm.precompile_module(binary)?,
-            CodeKind::Component => wasm.precompile_component(binary)?,
-        };
-        Ok(Built { code, concurrent })
+        match kind {
+            CodeKind::Module => wasm.precompile_module(binary),
+            CodeKind::Component => wasm.precompile_component(binary),
+        }
     };
-    let built = match kind {
-        CodeKind::Module => compile(false),
-        // The host's own side of 0.3 is asynchronous, whatever a component uses of it.
-        CodeKind::Component if names_p3(binary) => compile(true),
-        // What is valid without asynchronous functions has none. What is not has its faults told with them allowed.
-        CodeKind::Component => compile(false).or_else(|_| compile(true)),
-    };
-    built.map_err(|error: wasmtime::Error| Fault::Invalid { message: place_last(&error.root_cause().to_string()) })
+    match compile() {
+        Ok(code) => Ok(Built { code, concurrent }),
+        Err(error) => Err(Fault::Invalid { message: place_last(&error.root_cause().to_string()) }),
+    }
 }
 
-/// Whether the bytes name interfaces such as `wasi:http/types@0.3.0`. Others that look so cost a little time at run time.
+/// Whether the bytes name interfaces such as `wasi:http/types@0.3.0`: the host's own side of those is asynchronous, whatever a
+/// component uses of it. Others that look so cost a little time at run time.
 fn names_p3(binary: &[u8]) -> bool {
     const MARK: &[u8] = b"@0.3.";
     binary.windows(MARK.len()).any(|window| window == MARK)
+}
+
+/// Whether a component is not valid without asynchronous functions, futures and streams. One with another fault is told it with
+/// them allowed.
+fn is_asynchronous(component: &[u8]) -> bool {
+    let mut validator = Validator::new_with_features(WasmFeatures::all().difference(WasmFeatures::CM_ASYNC));
+    // The bodies of functions, which are what takes long, have nothing to do with it.
+    Parser::new(0).parse_all(component).any(|part| part.and_then(|part| validator.payload(&part)).is_err())
 }
 
 fn assemble(text: &[u8]) -> Result<Vec<u8>, Fault> {

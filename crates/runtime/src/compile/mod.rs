@@ -28,7 +28,7 @@ use wasmtime::Module;
 use wasmtime::component::Component;
 
 use crate::cache::{self, Cache, Key, Source, Subject};
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineError};
 pub(crate) use build::Built;
 use build::Fault;
 use child::Broken;
@@ -146,6 +146,9 @@ pub enum CompileError {
     /// The compiler's output cannot be loaded.
     #[error("compiled code cannot be loaded")]
     Load(#[source] wasmtime::Error),
+    /// There is no engine for it.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
 }
 
 impl CompileError {
@@ -201,7 +204,8 @@ pub fn load_file(
     let source = cache.and_then(|cache| Source::new(cache, path));
     if let (Some(cache), Some(source)) = (cache, &source)
         && let Some((component, kind)) = source.known()
-        && let Some(code) = cache.find(engine, &Key::new(&component, engine.wasm(), engine.options().rewrites()), kind)
+        && let Some(code) =
+            cache.find(engine, &Key::new(&component, engine.wasm(), engine.options().rewrites()), kind)?
     {
         return Ok(code);
     }

@@ -1,10 +1,9 @@
 //! Every interface under every name that guests import it by is there, with the types that they expect.
 
-use wasmtime::component::Component;
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{ManglingAndAbi, Resolve};
 
-use crate::compile::Compiler;
+use crate::compile::{Code, Compiler, load};
 use crate::engine::{Engine, EngineOptions};
 
 const CONFIG: &str = "
@@ -33,7 +32,7 @@ fn component(wit: &str) -> Vec<u8> {
 
 fn assert_linked(bytes: &[u8]) {
     let engine = Engine::new(EngineOptions::command(), Compiler::InProcess).unwrap();
-    let component = Component::new(engine.wasm(), bytes).unwrap();
+    let Code::Component(component) = load(&engine, None, bytes, &()).unwrap() else { panic!("not a component") };
     engine.linker_for(&component).unwrap().instantiate_pre(&component).map(drop).unwrap();
 }
 
@@ -72,4 +71,43 @@ fn both_drafts_of_keyvalue_are_there_at_once() {
         nested(include_str!("../../wit/keyvalue/deps/draft2.wit")),
     );
     assert_linked(&component(&format!("{world}\n{first}\n{second}")));
+}
+
+/// All that is linked where nothing else is imported, so that a name that is left out shows.
+#[test]
+fn the_small_interfaces_are_there_alone() {
+    let standard = |name: &str, stream: &str| {
+        format!(
+            r#"(import "wasi:cli/{name}@0.2.6" (instance
+                 (alias outer 1 ${stream} (type $stream))
+                 (export "{stream}-stream" (type (eq $stream)))
+                 (export "get-{name}" (func (result (own $stream))))))"#
+        )
+    };
+    let text = [
+        r#"(component
+             (import "wasi:io/error@0.2.6" (instance (export "error" (type (sub resource)))))
+             (import "wasi:io/poll@0.2.6" (instance (export "pollable" (type (sub resource)))))
+             (import "wasi:clocks/monotonic-clock@0.2.6" (instance (export "now" (func (result u64)))))
+             (import "wasi:clocks/wall-clock@0.2.6" (instance
+               (type $time (record (field "seconds" u64) (field "nanoseconds" u32)))
+               (export "datetime" (type $datetime (eq $time)))
+               (export "now" (func (result $datetime)))))
+             (import "wasi:random/random@0.2.6" (instance (export "get-random-u64" (func (result u64)))))
+             (import "wasi:io/streams@0.2.6" (instance $streams
+               (export "input-stream" (type (sub resource)))
+               (export "output-stream" (type (sub resource)))))
+             (alias export $streams "input-stream" (type $input))
+             (alias export $streams "output-stream" (type $output))"#
+            .to_owned(),
+        standard("stdin", "input"),
+        standard("stdout", "output"),
+        standard("stderr", "output"),
+        ")".to_owned(),
+    ]
+    .concat();
+    assert_linked(text.as_bytes());
+    for name in super::SMALL {
+        assert!(text.contains(name), "{name} is not imported here");
+    }
 }

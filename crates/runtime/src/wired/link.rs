@@ -28,10 +28,10 @@ pub(crate) fn link(
     for (imported, item) in ty.imports(component.engine()) {
         let ComponentItem::ComponentInstance(interface) = item.ty else { continue };
         match imports.iter().find(|import| import.import == imported) {
-            None => hosts.extend(resources(engine, &interface).map(|(_, resource)| resource)),
+            None => hosts.extend(resources(component.engine(), &interface).map(|(_, resource)| resource)),
             Some(import) => {
                 let mut instance = linker.root().into_instance(imported).map_err(WireError::Import)?;
-                link_interface(engine, &mut instance, &from, import, &interface, &hosts)?;
+                link_interface(component.engine(), &mut instance, &from, import, &interface, &hosts)?;
             }
         }
     }
@@ -39,7 +39,7 @@ pub(crate) fn link(
 }
 
 fn link_interface(
-    engine: &Engine,
+    engine: &wasmtime::Engine,
     instance: &mut LinkerInstance<'_, Host>,
     from: &Arc<str>,
     import: &Import,
@@ -57,7 +57,7 @@ fn link_interface(
             defined.map_err(WireError::Import)?;
         }
     }
-    for (name, item) in interface.exports(engine.wasm()) {
+    for (name, item) in interface.exports(engine) {
         let ComponentItem::ComponentFunc(function) = item.ty else { continue };
         check(&function, import, hosts)?;
         let edge = edge(from, import, name)?;
@@ -85,10 +85,10 @@ fn edge(from: &Arc<str>, import: &Import, name: &str) -> Result<Arc<Edge>, WireE
 }
 
 fn resources<'a>(
-    engine: &'a Engine,
+    engine: &'a wasmtime::Engine,
     interface: &'a ComponentInstance,
 ) -> impl Iterator<Item = (String, ResourceType)> + 'a {
-    interface.exports(engine.wasm()).filter_map(|(name, item)| match item.ty {
+    interface.exports(engine).filter_map(|(name, item)| match item.ty {
         ComponentItem::Resource(resource) => Some((name.to_owned(), resource)),
         _ => None,
     })
