@@ -31,7 +31,9 @@ pub(super) fn compile_failure(error: &CompileError, target: &Path) -> Failure {
             .at(format_args!("{place}:{line}:{column}"))
             .detail(text)
             .detail(format_args!("{}^", blank(text, column.saturating_sub(1)))),
-        CompileError::Load(_) | CompileError::Start(_) | CompileError::Engine(_) => Failure::internal(chain(error)).at(place),
+        CompileError::Load(_) | CompileError::Start(_) | CompileError::Engine(_) => {
+            Failure::internal(chain(error)).at(place)
+        }
         error => Failure::bad_data(error).at(place),
     };
     match error.hint() {
