@@ -222,6 +222,7 @@ fn a_vendored_package_needs_no_registry_and_cannot_be_changed() {
     drop(registry);
     shop.forget();
     assert_eq!(shop.origin(&["wit", "fetch", "--json", "--locked"]), "vendored");
+    assert_eq!(shop.origin(&["wit", "vendor", "--json", "--offline"]), "vendored");
 
     let file = shop.app.path().join("vendor/wit/shop.pricing.wasm");
     let mut bytes = fs::read(&file).unwrap();
@@ -229,6 +230,8 @@ fn a_vendored_package_needs_no_registry_and_cannot_be_changed() {
     fs::write(&file, bytes).unwrap();
     let said = shop.refused(&["build"], 65);
     assert!(said.contains("shop:pricing is not what coracle.lock says (vendor/wit/shop.pricing.wasm)"), "{said}");
+    let said = shop.refused(&["wit", "vendor", "--offline"], 65);
+    assert!(said.contains("neither vendored nor in the cache"), "{said}");
 }
 
 #[test]
@@ -258,7 +261,7 @@ fn what_is_no_wit_package_is_told_from_one() {
             "its layer is `text/plain`, and a package's is `application/wasm`",
         ),
         (registry.publish("c:1", &component[..99], "application/wasm"), "it is no WIT package in binary form"),
-        (registry.publish("d:1", &large, "application/wasm"), "it is larger than 8 MiB"),
+        (registry.publish("d:1", &large, "application/wasm"), "the package is larger than 8 MiB"),
         (format!("{}/d:2", registry.address), "has no such package"),
         (pricing, "what [wit] calls shop:a is the package shop:pricing@1.0.0"),
     ] {
@@ -291,40 +294,82 @@ fn answer(status: &str, header: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\n{header}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
 }
 
-#[test]
-fn a_token_is_asked_for_with_what_docker_login_left() {
-    let registry = Registry::start();
-    let behind = registry.publish_wit("shop/pricing:1.0.0", &[MONEY, PRICING]);
-    let host = behind.split('/').next().unwrap().to_owned();
-    let has = |head: &str, value: &str| head.to_ascii_lowercase().contains(&format!("authorization: {value}\r\n"));
-    let gate = gate(move |head| {
+fn has(head: &str, authorization: &str) -> bool {
+    head.to_ascii_lowercase().contains(&format!("authorization: {authorization}\r\n"))
+}
+
+/// Stands before a registry, and lets only those in that have the token `open`. `tokens` answers those who ask for one; where it
+/// has nothing to say, they are sent away.
+fn guard(registry: &Registry, tokens: impl Fn(&str) -> Option<&'static str> + Send + 'static) -> SocketAddr {
+    let behind = registry.address;
+    gate(move |head| {
         let path = head.split(' ').nth(1).unwrap();
         let own = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("host: ").map(str::to_owned));
-        let own = own.unwrap();
         if path.starts_with("/token") {
-            let asked = path.contains("service=gate") && path.contains("scope=repository%3Ashop%2Fpricing%3Apull");
-            // me:secret
-            return match asked && has(head, "basic bwu6c2vjcmv0") {
-                true => answer("200 OK", "Content-Type: application/json", r#"{"access_token":"open"}"#),
-                false => answer("401 Unauthorized", "X: y", ""),
+            return match tokens(head) {
+                Some(token) => answer("200 OK", "Content-Type: application/json", token),
+                None => answer("401 Unauthorized", "X: y", ""),
             };
         }
         match has(head, "bearer open") {
-            true => answer("307 Temporary Redirect", &format!("Location: http://{host}{path}"), ""),
+            true => answer("307 Temporary Redirect", &format!("Location: http://{behind}{path}"), ""),
             false => {
-                let challenge = format!("WWW-Authenticate: Bearer realm=\"http://{own}/token\",service=\"gate\"");
+                let realm = format!("http://{}/token", own.unwrap());
+                let challenge = format!("WWW-Authenticate: Bearer realm=\"{realm}\",service=\"gate\"");
                 answer("401 Unauthorized", &challenge, "")
             }
         }
-    });
-    let reference = behind.replace(&registry.address.to_string(), &gate.to_string());
-    let mut shop = Shop::new(&format!("\"shop:pricing\" = {{ reference = \"{reference}\" }}"));
-    let said = shop.refused(&["wit", "fetch"], 65);
-    assert!(said.contains(&format!("docker login {gate}")), "{said}");
+    })
+}
 
-    let config = format!(r#"{{"auths":{{"{gate}":{{"auth":"bWU6c2VjcmV0"}}}}}}"#);
-    shop.app.write("config.json", config);
+#[test]
+fn a_token_is_asked_for_with_what_docker_login_left() {
+    let registry = Registry::start();
+    registry.publish_wit("shop/pricing:1.0.0", &[MONEY, PRICING]);
+    for (token, code) in [
+        (r#"{"token":"open"}"#, 0),
+        (r#"{"access_token":"open"}"#, 0),
+        (r#"{"token":"open","access_token":"open","expires_in":300}"#, 0),
+        (r#"{"expires_in":300}"#, 125),
+    ] {
+        let gate = guard(&registry, move |head| {
+            let path = head.split(' ').nth(1).unwrap();
+            let asked = path.contains("service=gate") && path.contains("scope=repository%3Ashop%2Fpricing%3Apull");
+            // me:secret
+            (asked && has(head, "basic bwu6c2vjcmv0")).then_some(token)
+        });
+        let mut shop = Shop::new(&format!("\"shop:pricing\" = {{ reference = \"{gate}/shop/pricing:1.0.0\" }}"));
+        let said = shop.refused(&["wit", "fetch"], 65);
+        assert!(said.contains(&format!("docker login {gate}")), "{said}");
+
+        let config = format!(r#"{{"auths":{{"{gate}":{{"auth":"bWU6c2VjcmV0"}}}}}}"#);
+        shop.app.write("config.json", config);
+        shop.variables.push(("DOCKER_CONFIG", shop.app.path().to_owned()));
+        shop.refused(&["wit", "fetch"], code);
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_credential_helper_that_has_none_is_no_error() {
+    let registry = Registry::start();
+    registry.publish_wit("shop/pricing:1.0.0", &[MONEY, PRICING]);
+    let gate = guard(&registry, |head| {
+        (!head.to_ascii_lowercase().contains("authorization:")).then_some(r#"{"token":"open"}"#)
+    });
+    let mut shop = Shop::new(&format!("\"shop:pricing\" = {{ reference = \"{gate}/shop/pricing:1.0.0\" }}"));
+    shop.app.write("config.json", r#"{"credsStore":"keys"}"#);
     shop.variables.push(("DOCKER_CONFIG", shop.app.path().to_owned()));
+    shop.variables.push(("PATH", shop.app.path().to_owned()));
+    let helper = |says: &str| {
+        let file = shop.app.path().join("docker-credential-keys");
+        fs::write(&file, format!("#!/bin/sh\nread -r server\necho '{says}'\nexit 1\n")).unwrap();
+        fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    };
+    helper("the keys are locked: secret");
+    let said = shop.refused(&["wit", "fetch"], 125);
+    assert!(said.contains(": docker-credential-keys failed") && !said.contains("secret"), "{said}");
+    helper("credentials not found in native keychain");
     assert_eq!(shop.origin(&["wit", "fetch", "--json"]), "fetched");
 }
 
@@ -344,7 +389,7 @@ fn a_registry_that_lies_is_not_believed() {
     for (name, why) in [
         ("a:1".to_owned(), "the registry answers with other content than was asked for"),
         (format!("a@sha256:{}", "2".repeat(64)), "the registry answers with another manifest than the one asked for"),
-        ("endless/a:1".to_owned(), "it is larger than"),
+        ("endless/a:1".to_owned(), "the package's manifest is larger than 4 MiB"),
         ("elsewhere/a:1".to_owned(), "in the clear"),
     ] {
         let shop = Shop::new(&format!("\"shop:a\" = {{ reference = \"{liar}/{name}\" }}"));
@@ -367,6 +412,10 @@ fn registries_elsewhere_are_asked_by_tls_and_have_to_show_a_certificate() {
     let mut shop = Shop::new(&format!("\"shop:pricing\" = {{ reference = \"{secure}/shop/pricing:1.0.0\" }}"));
     let said = shop.refused(&["wit", "fetch"], 125);
     assert!(said.contains("certificate"), "{said}");
+    shop.app.write("large.pem", vec![b' '; (1 << 20) + 1]);
+    shop.variables.push(("SSL_CERT_FILE", shop.app.path().join("large.pem")));
+    let said = shop.refused(&["wit", "fetch"], 125);
+    assert!(said.contains("the file that SSL_CERT_FILE names is larger than 1 MiB"), "{said}");
     shop.variables.push(("SSL_CERT_FILE", certificate));
     assert_eq!(shop.origin(&["wit", "fetch", "--json"]), "fetched");
 }

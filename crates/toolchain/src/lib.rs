@@ -7,4 +7,5 @@ pub mod build;
 pub mod new;
 pub mod test;
 pub mod tool;
+mod whole;
 pub mod wit;

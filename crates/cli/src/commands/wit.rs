@@ -1,10 +1,10 @@
 //! `coracle wit`: the WIT packages that an app's components are built against.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use coracle_package::manifest::WitSource;
+use coracle_package::manifest::{WitName, WitSource};
 use coracle_toolchain::wit::{self, Access, FetchError, Fetched, Found, Kind, Locked, Task, Update, VENDOR};
 use serde_json::{Value, json};
 
@@ -116,13 +116,29 @@ pub(crate) fn execute(arguments: &Arguments, environment: &Environment) -> Resul
             (app, access.resolve(environment), Task { update: Update::None, vendor: true })
         }
     };
-    let fetched = wit::run(&app.path, &task, &access).map_err(|error| failure(&error))?;
+    let fetched = wit::run(&app.path, &task, &access).map_err(|error| match error {
+        FetchError::Read { .. } => mistaken(failure(&error), &app.path, &task.update),
+        _ => failure(&error),
+    })?;
     if app.json {
         output::print(format_args!("{:#}\n", describe(&fetched)))?;
     } else {
         output::print(table(&fetched, &task))?;
     }
     Ok(Exit::Success)
+}
+
+/// Says so where the first package to update stands where the app's folder should.
+fn mistaken(failure: Failure, path: &Path, update: &Update) -> Failure {
+    let rest = match update {
+        Update::None => return failure,
+        Update::All => String::new(),
+        Update::Only(names) => format!(" {}", names.join(" ")),
+    };
+    match path.to_string_lossy().parse::<WitName>() {
+        Ok(name) => failure.hint(format!("the folder comes first: coracle wit update . {name}{rest}")),
+        Err(_) => failure,
+    }
 }
 
 fn table(fetched: &Fetched, task: &Task) -> String {

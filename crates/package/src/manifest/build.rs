@@ -1,7 +1,7 @@
 //! How a component's file is made from its source.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
@@ -18,7 +18,7 @@ pub struct Build {
     pub language: Language,
     /// Where its source is; the manifest's folder where it is empty.
     pub folder: PathBuf,
-    /// The folder of its WIT package, from `folder`.
+    /// The folder of its WIT package, from `folder`, where it is named: see [`Build::wit`].
     pub wit: Option<PathBuf>,
     /// The world that it is built for.
     pub world: Option<String>,
@@ -26,6 +26,13 @@ pub struct Build {
     pub snapshot: bool,
     /// Where bindings of the world are written, from `folder`; none are written where there is none.
     pub bindings: Option<PathBuf>,
+}
+
+impl Build {
+    /// The folder of its WIT package, from `folder`.
+    pub fn wit(&self) -> &Path {
+        self.wit.as_deref().unwrap_or(Path::new("wit"))
+    }
 }
 
 /// The languages that components are built from.

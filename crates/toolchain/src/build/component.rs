@@ -62,7 +62,7 @@ fn embed(module: &[u8], job: &Job) -> Result<Vec<u8>, Unfit> {
 
 /// The folder of WIT.
 pub(super) fn wit_folder(job: &Job) -> std::path::PathBuf {
-    job.folder.join(job.build.wit.as_deref().unwrap_or("wit".as_ref()))
+    job.folder.join(job.build.wit())
 }
 
 /// A core module asks for WASI preview 1, which an adapter turns into what components ask for.

@@ -13,6 +13,9 @@ use crate::tool::Environment;
 /// What Docker files Docker Hub's credentials under.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
+/// What a credential helper prints where it has no credentials for a registry, and then fails.
+const NOT_FOUND: &str = "credentials not found in native keychain";
+
 /// The `Authorization` by name and password; none where nobody has logged in.
 pub(super) fn basic(environment: &Environment, reference: &Reference) -> Result<Option<String>, Box<Refused>> {
     let folder = environment("DOCKER_CONFIG").map(PathBuf::from).or_else(|| {
@@ -38,10 +41,9 @@ pub(super) fn basic(environment: &Environment, reference: &Reference) -> Result<
         }
         Ok(DockerCredential::IdentityToken(_)) => Err(unusable("they are an identity token".to_owned())),
         Err(CredentialRetrievalError::NoCredentialConfigured) => Ok(None),
+        Err(CredentialRetrievalError::HelperFailure { stdout, .. }) if stdout.trim() == NOT_FOUND => Ok(None),
         // What a helper printed may be the secret itself.
-        Err(CredentialRetrievalError::HelperFailure { helper, .. }) => {
-            Err(unusable(format!("docker-credential-{helper} failed")))
-        }
+        Err(CredentialRetrievalError::HelperFailure { helper, .. }) => Err(unusable(format!("{helper} failed"))),
         Err(error) => Err(unusable(error.to_string())),
     }
 }

@@ -96,7 +96,7 @@ fn names(folder: &Path) -> Result<Vec<String>, Box<Refused>> {
 }
 
 fn read(path: &Path, name: String, left: &mut usize) -> Result<Text, Box<Refused>> {
-    let text = super::store::read(path, *left).map_err(Refused::io(path))?;
+    let text = super::store::read(path, *left as u64).map_err(Refused::io(path))?;
     let Some(text) = text else {
         let limit = coracle_package::unit::format_size(MAX_PACKAGE_BYTES as u64);
         return Err(Refused::data(format!("the package has more than {limit} of WIT")).at(path.display()));

@@ -30,6 +30,7 @@ use registry::Registry;
 pub use store::VENDOR;
 
 use crate::tool::Environment;
+use crate::whole;
 
 /// The largest WIT package, in bytes: far more than interfaces that people read, and soon parsed.
 pub const MAX_PACKAGE_BYTES: usize = 8 << 20;
@@ -157,12 +158,12 @@ pub fn run(path: &Path, task: &Task, access: &Access) -> Result<Fetched, FetchEr
 
 /// Fetches the packages of `manifest`, which stands in `file`.
 pub(crate) fn fetch(manifest: &Manifest, file: &Path, task: &Task, access: &Access) -> Result<Fetched, FetchError> {
+    known_names(manifest, task)?;
     let lock_file = manifest.directory.join(LOCK_NAME);
     let lock = Lock::read(&lock_file)?;
     if manifest.wit.is_empty() && lock.is_none() {
         return Ok(Fetched::default());
     }
-    known_names(manifest, task)?;
     let known = lock.clone().unwrap_or_default();
     let source =
         Source { manifest, file, lock: &known, task, access, registry: Registry::new(access.environment.clone()) };
@@ -174,18 +175,23 @@ pub(crate) fn fetch(manifest: &Manifest, file: &Path, task: &Task, access: &Acce
         return Err(outdated(&lock_file).into());
     }
     // Packages first: a lock file promises that what it names was there.
-    if task.vendor || (relocked && manifest.directory.join(VENDOR).is_dir()) {
-        store::vendor(&manifest.directory, &entries)?;
+    let folders = place::folders(manifest);
+    if task.vendor || (relocked && store::is_vendored(&manifest.directory)) {
+        let paths = manifest.wit.values().filter_map(|it| match &it.source {
+            WitSource::Path(path) => Some(manifest.resolve(path)),
+            WitSource::Reference(_) => None,
+        });
+        store::vendor(&manifest.directory, &entries, paths.chain(folders.clone()))?;
     }
     if relocked {
         let written = match new.packages.is_empty() {
             true => std::fs::remove_file(&lock_file),
-            false => store::write(&lock_file, new.text().as_bytes()),
+            false => whole::write(&lock_file, new.text().as_bytes()),
         };
         written.map_err(Refused::io(&lock_file))?;
     }
     let mut fetched = Fetched { relocked, ..Fetched::default() };
-    for folder in place::folders(manifest) {
+    for folder in folders {
         let changed = place::put(&folder, &packages)?;
         fetched.placed.extend(Some(folder).filter(|_| changed));
     }
@@ -203,10 +209,13 @@ fn is_meant(name: &WitName, meant: &str) -> bool {
 fn known_names(manifest: &Manifest, task: &Task) -> Result<(), Box<Refused>> {
     let Update::Only(names) = &task.update else { return Ok(()) };
     let known: Vec<String> = manifest.wit.keys().map(ToString::to_string).collect();
+    let hint = match known.as_slice() {
+        [] => "it has no [wit]".to_owned(),
+        known => format!("those that there are: {}", known.join(", ")),
+    };
     match names.iter().find(|meant| !manifest.wit.keys().any(|name| is_meant(name, meant))) {
         None => Ok(()),
-        Some(name) => Err(Refused::data(format!("there is no WIT package `{name}` in the manifest"))
-            .hint(format!("those that there are: {}", known.join(", ")))),
+        Some(name) => Err(Refused::data(format!("there is no WIT package `{name}` in the manifest")).hint(hint)),
     }
 }
 
@@ -277,7 +286,7 @@ impl Source<'_> {
     fn text(&self, name: &WitName, path: &Path) -> Result<(Content, Origin), Box<Refused>> {
         let whole = self.manifest.resolve(path);
         let vendored = self.manifest.directory.join(store::vendored_folder(name));
-        if !whole.exists() && vendored.is_dir() {
+        if !whole.exists() && store::is_vendored(&self.manifest.directory) && vendored.is_dir() {
             return Ok((Content::Text(Folder::read(&vendored)?), Origin::Vendored));
         }
         if !whole.exists() {
@@ -333,16 +342,19 @@ impl Source<'_> {
         Ok((bytes, Origin::Registry))
     }
 
-    /// The vendored bytes of a package, unless they are to be vendored anew.
+    /// The vendored bytes of a package. Others than those that are locked are refused, unless they are to be vendored anew.
     fn vendored(&self, name: &WitName, digest: &Digest) -> Result<Option<Vec<u8>>, Box<Refused>> {
         let shown = store::vendored_file(name);
         let file = self.manifest.directory.join(&shown);
-        if self.task.vendor || !file.exists() {
+        if !store::is_vendored(&self.manifest.directory) || !file.exists() {
             return Ok(None);
         }
-        let bytes = store::read(&file, MAX_PACKAGE_BYTES).map_err(Refused::io(&file))?.unwrap_or_default();
+        let bytes = store::read(&file, MAX_PACKAGE_BYTES as u64).map_err(Refused::io(&file))?.unwrap_or_default();
         let found = Digest::of(&bytes);
         if found != *digest {
+            if self.task.vendor {
+                return Ok(None);
+            }
             let refused = self.differs(name, &shown, digest, &found);
             return Err(refused.hint(format!("have it written anew: coracle wit vendor {}", self.folder())));
         }

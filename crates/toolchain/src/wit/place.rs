@@ -9,6 +9,7 @@ use super::error::Refused;
 use super::folder::{self, Folder, MARK};
 use super::packages::{Packages, names};
 use super::store;
+use crate::whole;
 
 /// The file that a package is written to, in a folder of its own.
 const FILE: &str = "package.wit";
@@ -18,7 +19,7 @@ pub(super) fn folders(manifest: &Manifest) -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = Vec::new();
     let mut seen = BTreeSet::new();
     for build in manifest.components.values().filter_map(|component| component.build.as_ref()) {
-        let folder = manifest.resolve(&build.folder).join(build.wit.as_deref().unwrap_or("wit".as_ref()));
+        let folder = manifest.resolve(&build.folder).join(build.wit());
         let whole = std::fs::canonicalize(&folder);
         if whole.is_ok_and(|whole| seen.insert(whole)) {
             folders.push(folder);
@@ -63,7 +64,7 @@ pub(super) fn put(folder: &Path, packages: &Packages) -> Result<bool, Box<Refuse
             continue;
         }
         let made = file.parent().map_or(Ok(()), std::fs::create_dir_all);
-        made.and_then(|()| store::write(&file, text.as_bytes())).map_err(Refused::io(&file))?;
+        made.and_then(|()| whole::write(&file, text.as_bytes())).map_err(Refused::io(&file))?;
         changed = true;
     }
     let keep: BTreeSet<String> = needed.difference(&has).map(store::slug).collect();

@@ -29,11 +29,25 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// over a slow line in that time.
 const REQUEST: Duration = Duration::from_secs(60);
 
-/// The longest manifest of an artifact, in bytes: what the specification lets registries refuse to take.
-const MAX_MANIFEST_BYTES: u64 = 4 << 20;
+/// What is read, and how much of it at the most.
+#[derive(Clone, Copy)]
+struct Bound {
+    what: &'static str,
+    /// In bytes.
+    most: u64,
+}
 
-/// The longest answer of what hands out tokens, and the longest list of certificate authorities, in bytes.
-const MAX_TOKEN_BYTES: u64 = 1 << 20;
+/// The longest manifest of an artifact: what the specification lets registries refuse to take.
+const MANIFEST: Bound = Bound { what: "the package's manifest", most: 4 << 20 };
+
+/// The largest package.
+const PACKAGE: Bound = Bound { what: "the package", most: MAX_PACKAGE_BYTES as u64 };
+
+/// The longest answer of what hands out tokens: they have some thousand bytes.
+const TOKEN: Bound = Bound { what: "the answer with the registry's token", most: 1 << 20 };
+
+/// The longest list of certificate authorities: all public ones have a quarter of it.
+const AUTHORITIES: Bound = Bound { what: "the file that SSL_CERT_FILE names", most: 1 << 20 };
 
 /// How many redirects are followed: registries send to their storage, which may send on once or twice.
 const REDIRECTS: u32 = 4;
@@ -86,7 +100,7 @@ impl Registry {
 
     /// Which content a reference names now.
     pub(super) fn resolve(&self, reference: &Reference) -> Result<Digest, Box<Refused>> {
-        let answer = self.get(reference, &format!("manifests/{}", reference.manifest()), MAX_MANIFEST_BYTES)?;
+        let answer = self.get(reference, &format!("manifests/{}", reference.manifest()), MANIFEST)?;
         if answer.status == StatusCode::NOT_FOUND {
             let refused = Refused::data(format!("{} has no such package", reference.registry())).at(reference);
             return Err(refused.hint("check the repository's name and the tag"));
@@ -115,15 +129,15 @@ impl Registry {
         if layer.media_type != WASM {
             return Err(no_package(format!("its layer is `{}`, and a package's is `{WASM}`", layer.media_type)));
         }
-        if layer.size > MAX_PACKAGE_BYTES as u64 {
-            return Err(too_large(reference));
+        if layer.size > PACKAGE.most {
+            return Err(Refused::data(PACKAGE.passed()).at(reference));
         }
         layer.digest.parse().map_err(|error| no_package(format!("the digest of its layer: {error}")))
     }
 
     /// Content by its digest; none where the registry does not have it.
     pub(super) fn content(&self, reference: &Reference, digest: &Digest) -> Result<Option<Vec<u8>>, Box<Refused>> {
-        let answer = self.get(reference, &format!("blobs/{digest}"), MAX_PACKAGE_BYTES as u64)?;
+        let answer = self.get(reference, &format!("blobs/{digest}"), PACKAGE)?;
         if answer.status == StatusCode::NOT_FOUND {
             return Ok(None);
         }
@@ -140,7 +154,7 @@ impl Registry {
     }
 
     /// Asks a registry, and asks again with what it wants to be asked with.
-    fn get(&self, reference: &Reference, what: &str, most: u64) -> Result<Answer, Box<Refused>> {
+    fn get(&self, reference: &Reference, what: &str, bound: Bound) -> Result<Answer, Box<Refused>> {
         let (registry, repository) = (reference.registry(), reference.repository());
         let scheme = if reference.is_loopback() { "http" } else { "https" };
         // Docker Hub's registry is not where its references say.
@@ -148,10 +162,10 @@ impl Registry {
         let url = format!("{scheme}://{host}/v2/{repository}/{what}");
         let known = self.authorized.borrow().get(&format!("{registry}/{repository}")).cloned();
         let asked = known.is_some();
-        let answer = self.send(reference, &url, &[], known.as_deref(), most)?;
+        let answer = self.send(reference, &url, &[], known.as_deref(), bound)?;
         let Some(challenge) = answer.challenge.as_deref().filter(|_| !asked) else { return Ok(answer) };
         let Some(authorization) = self.authorize(reference, challenge)? else { return Ok(answer) };
-        let answer = self.send(reference, &url, &[], Some(&authorization), most)?;
+        let answer = self.send(reference, &url, &[], Some(&authorization), bound)?;
         self.authorized.borrow_mut().insert(format!("{registry}/{repository}"), authorization);
         Ok(answer)
     }
@@ -174,16 +188,19 @@ impl Registry {
         let scope = scope.unwrap_or_else(|| format!("repository:{}:pull", reference.repository()));
         let query: Vec<(&str, &str)> =
             service.iter().map(|service| ("service", service.as_str())).chain([("scope", scope.as_str())]).collect();
-        let answer = self.send(reference, &realm, &query, basic.as_deref(), MAX_TOKEN_BYTES)?;
+        let answer = self.send(reference, &realm, &query, basic.as_deref(), TOKEN)?;
         expect(&answer, reference)?;
+        /// A token by its name of old, by that of OAuth 2, or by both.
         #[derive(Deserialize)]
         struct Token {
-            #[serde(alias = "access_token")]
-            token: String,
+            token: Option<String>,
+            access_token: Option<String>,
         }
-        let token: Token = serde_json::from_slice(&answer.body)
-            .map_err(|_| Refused::machine("what hands out the registry's tokens answered with none").at(&realm))?;
-        Ok(Some(format!("Bearer {}", token.token)))
+        let token = serde_json::from_slice::<Token>(&answer.body).ok();
+        let token = token
+            .and_then(|it| it.token.or(it.access_token))
+            .ok_or_else(|| Refused::machine("what hands out the registry's tokens answered with none").at(&realm))?;
+        Ok(Some(format!("Bearer {token}")))
     }
 
     fn send(
@@ -192,7 +209,7 @@ impl Registry {
         url: &str,
         query: &[(&str, &str)],
         authorization: Option<&str>,
-        most: u64,
+        bound: Bound,
     ) -> Result<Answer, Box<Refused>> {
         let agent = if url.starts_with("http://") { &self.local } else { self.remote()? };
         let unreachable = |error: &ureq::Error| {
@@ -207,10 +224,11 @@ impl Registry {
         let challenge = response.headers().get("www-authenticate").and_then(|value| value.to_str().ok());
         let challenge = challenge.filter(|_| response.status() == StatusCode::UNAUTHORIZED).map(str::to_owned);
         // One byte more than there may be.
-        let body = response.body_mut().with_config().limit(most + 1).read_to_vec().map_err(|error| match error {
-            ureq::Error::BodyExceedsLimit(_) => too_large(reference),
-            error => unreachable(&error),
-        })?;
+        let body =
+            response.body_mut().with_config().limit(bound.most + 1).read_to_vec().map_err(|error| match error {
+                ureq::Error::BodyExceedsLimit(_) => Refused::data(bound.passed()).at(reference),
+                error => unreachable(&error),
+            })?;
         Ok(Answer { status: response.status(), challenge, body })
     }
 
@@ -231,8 +249,8 @@ impl Registry {
 
 /// The certificate authorities in a file, which take the place of the public ones.
 fn authorities(file: &Path) -> Result<RootCerts, Box<Refused>> {
-    let most = usize::try_from(MAX_TOKEN_BYTES).unwrap_or(usize::MAX);
-    let pem = super::store::read(file, most).map_err(Refused::io(file))?.unwrap_or_default();
+    let pem = super::store::read(file, AUTHORITIES.most).map_err(Refused::io(file))?;
+    let pem = pem.ok_or_else(|| Refused::machine(AUTHORITIES.passed()).at(file.display()))?;
     let certificates: Vec<_> = parse_pem(&pem)
         .filter_map(|item| match item {
             Ok(PemItem::Certificate(certificate)) => Some(certificate),
@@ -270,9 +288,11 @@ fn expect(answer: &Answer, reference: &Reference) -> Result<(), Box<Refused>> {
     }
 }
 
-fn too_large(reference: &Reference) -> Box<Refused> {
-    let limit = format_size(MAX_PACKAGE_BYTES as u64);
-    Refused::data(format!("it is larger than {limit}, the most that a WIT package has")).at(reference)
+impl Bound {
+    /// That there is more.
+    fn passed(self) -> String {
+        format!("{} is larger than {}, the most that is read", self.what, format_size(self.most))
+    }
 }
 
 /// Why there is no answer.
