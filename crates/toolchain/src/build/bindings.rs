@@ -2,6 +2,7 @@
 //! whose compilers know nothing of worlds; the tools of other languages make theirs while they build.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Component, Path, PathBuf};
 
@@ -11,6 +12,7 @@ use wit_bindgen_core::wit_parser::Resolve;
 use wit_bindgen_core::{Files, WorldGenerator};
 
 use super::{BuildError, Job, Unfit, component};
+use crate::whole;
 
 /// A file of the samples, which build the same bindings.
 macro_rules! runtime {
@@ -45,9 +47,19 @@ pub fn is_generating() -> bool {
     GENERATING.get()
 }
 
-/// Writes the bindings that a job asks for, and answers with their files, from the folder of the source. Files that are the same
-/// already stay untouched, so that nothing is built again because of them; those of a world that was replaced go.
-pub(super) fn write(job: &Job) -> Result<Vec<PathBuf>, BuildError> {
+/// Writes the bindings that each of the jobs which are `wanted` asks for, and answers with their files, from the folder of the
+/// source. Files that are the same already stay untouched, so that nothing is built again because of them; those of a world
+/// that was replaced go, but for those that another of `all` jobs has too.
+pub(super) fn write(wanted: &[&Job], all: &[Job]) -> Vec<Result<Vec<PathBuf>, BuildError>> {
+    let before: Vec<_> = wanted.iter().map(|job| noted(job)).collect();
+    let written: Vec<_> = wanted.iter().map(|job| write_one(job)).collect();
+    let of_others = all.iter().filter(|job| job.build.bindings.is_some()).flat_map(noted);
+    let kept: BTreeSet<PathBuf> = of_others.filter_map(|file| std::fs::canonicalize(file).ok()).collect();
+    let written = before.iter().zip(written);
+    written.map(|(before, written)| written.and_then(|written| forget(before, &kept).map(|()| written))).collect()
+}
+
+fn write_one(job: &Job) -> Result<Vec<PathBuf>, BuildError> {
     let (Some(bindings), Some(world)) = (&job.build.bindings, &job.build.world) else { return Ok(Vec::new()) };
     let generator = match job.build.language {
         Language::Go => {
@@ -66,27 +78,29 @@ pub(super) fn write(job: &Job) -> Result<Vec<PathBuf>, BuildError> {
     let mut written = Vec::new();
     for (path, content) in files.iter() {
         let path = plain(&bindings.join(path));
-        keep(&job.folder.join(&path), content, &job.name)?;
+        keep(&job.folder.join(&path), content)?;
         written.push(path);
     }
-    forget(job, &written)?;
+    let text: String = written.iter().map(|path| format!("{}\n", path.display())).collect();
+    keep(&job.work.join(WRITTEN), text.as_bytes())?;
     Ok(written)
 }
 
-/// Removes what an earlier build wrote and this one did not, and notes what it did.
-fn forget(job: &Job, written: &[PathBuf]) -> Result<(), BuildError> {
-    let list = job.work.join(WRITTEN);
-    for old in std::fs::read_to_string(&list).unwrap_or_default().lines().map(PathBuf::from) {
-        if !written.contains(&old) {
-            let file = job.folder.join(&old);
-            match std::fs::remove_file(&file) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(BuildError::io(&file)(error)),
-                _ => {}
-            }
+/// The bindings that the last build of a job wrote.
+fn noted(job: &Job) -> Vec<PathBuf> {
+    let list = std::fs::read_to_string(job.work.join(WRITTEN)).unwrap_or_default();
+    list.lines().map(|path| job.folder.join(path)).collect()
+}
+
+/// Removes what an earlier build wrote and nobody has any more.
+fn forget(before: &[PathBuf], kept: &BTreeSet<PathBuf>) -> Result<(), BuildError> {
+    for file in before {
+        // What is gone already has no whole path.
+        if std::fs::canonicalize(file).is_ok_and(|whole| !kept.contains(&whole)) {
+            std::fs::remove_file(file).map_err(BuildError::io(file))?;
         }
     }
-    let text: String = written.iter().map(|path| format!("{}\n", path.display())).collect();
-    keep(&list, text.as_bytes(), &job.name)
+    Ok(())
 }
 
 /// A path without what stands for no folder.
@@ -187,16 +201,13 @@ fn type_object(world: &str) -> String {
     )
 }
 
-/// Writes a file that is not there, or not the same, whole or not at all: components that share bindings are built at one time.
-fn keep(path: &Path, content: &[u8], component: &str) -> Result<(), BuildError> {
+/// Writes a file that is not there, or not the same.
+fn keep(path: &Path, content: &[u8]) -> Result<(), BuildError> {
     if std::fs::read(path).is_ok_and(|found| found == content) {
         return Ok(());
     }
-    let new = path.with_extension(format!("{component}-new"));
     let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-    made.and_then(|()| std::fs::write(&new, content))
-        .and_then(|()| std::fs::rename(&new, path))
-        .map_err(BuildError::io(path))
+    made.and_then(|()| whole::write(path, content)).map_err(BuildError::io(path))
 }
 
 #[cfg(test)]
@@ -219,6 +230,10 @@ mod tests {
         Job { name: "app".to_owned(), build, folder: folder.into(), output: folder.into(), work: folder.join("work") }
     }
 
+    fn write_alone(job: &Job) -> Result<Vec<PathBuf>, BuildError> {
+        write(&[job], std::slice::from_ref(job)).remove(0)
+    }
+
     #[test]
     fn bindings_follow_the_wit_and_stay_untouched_while_it_does() {
         let folder = tempfile::tempdir().unwrap();
@@ -226,13 +241,13 @@ mod tests {
             (Language::C, "bindings/app.h", "app_string_t *name", "uint32_t name"),
             (Language::Go, "bindings/exports/wit_exports/wit_exports.go", "unsafe.String", "uint32(arg0)"),
         ] {
-            write(&job(folder.path(), language, "string")).unwrap();
+            write_alone(&job(folder.path(), language, "string")).unwrap();
             let file = folder.path().join(file);
             assert!(std::fs::read_to_string(&file).unwrap().contains(string), "{language}");
             let written = file.metadata().unwrap().modified().unwrap();
-            write(&job(folder.path(), language, "string")).unwrap();
+            write_alone(&job(folder.path(), language, "string")).unwrap();
             assert_eq!(file.metadata().unwrap().modified().unwrap(), written, "{language}");
-            write(&job(folder.path(), language, "u32")).unwrap();
+            write_alone(&job(folder.path(), language, "u32")).unwrap();
             assert!(std::fs::read_to_string(&file).unwrap().contains(number), "{language}");
         }
     }
@@ -242,17 +257,40 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut job = job(folder.path(), Language::C, "string");
         let own = folder.path().join("bindings/own.c");
-        write(&job).unwrap();
+        write_alone(&job).unwrap();
         std::fs::write(&own, "").unwrap();
         let file = folder.path().join("wit/world.wit");
         let text = std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, text.replace("world app", "world app2-new")).unwrap();
         job.build.world = Some("app2-new".to_owned());
-        let written = write(&job).unwrap();
+        let written = write_alone(&job).unwrap();
         assert!(written.contains(&PathBuf::from("bindings/app2_new_type.c")), "{written:?}");
         for (path, there) in [("app.c", false), ("app_type.c", false), ("app2_new.c", true), ("own.c", true)] {
             assert_eq!(folder.path().join("bindings").join(path).exists(), there, "{path}");
         }
+    }
+
+    #[test]
+    fn what_another_component_has_too_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |name: &str, bindings: &str| {
+            let mut job = job(folder.path(), Language::C, "string");
+            job.build.bindings = Some(bindings.into());
+            Job { work: folder.path().join(name), ..job }
+        };
+        let there = || folder.path().join("bindings/app.c").exists();
+        let write = |jobs: [Job; 2], wanted: usize| {
+            let wanted: Vec<&Job> = jobs.iter().take(wanted).collect();
+            super::write(&wanted, &jobs).into_iter().for_each(|written| assert!(!written.unwrap().is_empty()));
+        };
+        write([of("one", "bindings"), of("two", "./bindings")], 2);
+        write([of("one", "own"), of("two", "./bindings")], 1);
+        assert!(there());
+        write([of("one", "own"), of("two", "other")], 2);
+        assert!(!there());
+        write([of("one", "bindings"), of("two", "bindings")], 2);
+        write([of("one", "own"), of("two", "own")], 2);
+        assert!(!there());
     }
 
     #[test]
@@ -284,7 +322,7 @@ mod tests {
     fn what_the_generator_does_not_know_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let tuple = format!("tuple<{}>", ["u8"; 17].join(", "));
-        let error = write(&job(folder.path(), Language::Go, &tuple)).unwrap_err().to_string();
+        let error = write_alone(&job(folder.path(), Language::Go, &tuple)).unwrap_err().to_string();
         assert!(error.contains("wit-bindgen has no words in Go"), "{error}");
     }
 }

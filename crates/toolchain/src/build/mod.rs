@@ -10,14 +10,14 @@ mod watch;
 use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use coracle_package::fault::Faults;
 use coracle_package::manifest::{Build, FILE_NAME, Language, Manifest};
 
 use crate::tool::{Environment, Need, ToolError};
+use crate::whole;
 use crate::wit::{self, Access, FetchError, Task};
 pub use bindings::is_generating;
 pub use component::Unfit;
@@ -167,26 +167,31 @@ pub const WORK: &str = ".coracle";
 /// # Errors
 /// There is nothing to build. A build that fails is no error but a [`Built`].
 pub fn run(config: &Config) -> Result<Vec<Built>, ConfigError> {
-    let jobs = jobs(config)?;
-    wit::run(&manifest_file(config), &Task::default(), &config.wit)?;
+    let manifest = read(config)?;
+    let jobs = jobs(&manifest)?;
+    let wanted = wanted(&jobs, &config.names)?;
+    wit::fetch(&manifest, &manifest_file(config), &Task::default(), &config.wit)?;
+    // Before anything is built: components may share bindings, and those of one are sources of another in the same folder.
+    let bindings = bindings::write(&wanted, &jobs);
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(wanted.len());
+    let queue = Mutex::new(wanted.into_iter().zip(bindings));
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     let need = Need::new(config.environment.clone());
-    let next = AtomicUsize::new(0);
     let all: Mutex<Vec<Built>> = Mutex::new(Vec::new());
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
-                while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some((job, bindings)) = next() {
                     let began = Instant::now();
-                    let result = one(job, &need, config);
+                    let result = bindings.and_then(|bindings| one(job, &bindings, &need, config));
                     let (name, language) = (job.name.clone(), job.build.language);
                     let built = Built { name, language, output: job.output.clone(), result, took: began.elapsed() };
-                    all.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(built);
+                    all.lock().unwrap_or_else(PoisonError::into_inner).push(built);
                 }
             });
         }
     });
-    let mut all = all.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
     all.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(all)
 }
@@ -195,10 +200,14 @@ fn manifest_file(config: &Config) -> PathBuf {
     if config.path.is_dir() { config.path.join(FILE_NAME) } else { config.path.clone() }
 }
 
-fn jobs(config: &Config) -> Result<Vec<Job>, ConfigError> {
+fn read(config: &Config) -> Result<Manifest, ConfigError> {
     let file = manifest_file(config);
     let text = std::fs::read_to_string(&file).map_err(|source| ConfigError::Read { path: file.clone(), source })?;
-    let manifest = Manifest::parse(&text, &file).map_err(ConfigError::Manifest)?;
+    Manifest::parse(&text, &file).map_err(ConfigError::Manifest)
+}
+
+/// The builds of all components.
+fn jobs(manifest: &Manifest) -> Result<Vec<Job>, ConfigError> {
     let mut jobs = Vec::new();
     for (name, component) in &manifest.components {
         let Some(build) = &component.build else { continue };
@@ -217,16 +226,19 @@ fn jobs(config: &Config) -> Result<Vec<Job>, ConfigError> {
         let folder = other.folder.join(other.build.bindings.as_deref().unwrap_or(Path::new("")));
         return Err(ConfigError::Bindings { one: one.name.clone(), other: other.name.clone(), folder });
     }
-    if let Some(name) = config.names.iter().find(|name| !jobs.iter().any(|job| job.name == **name)) {
-        let known = jobs.into_iter().map(|job| job.name).collect();
-        return Err(ConfigError::Unknown { name: name.clone(), known });
-    }
-    jobs.retain(|job| config.names.is_empty() || config.names.contains(&job.name));
     Ok(jobs)
 }
 
-fn one(job: &Job, need: &Need, config: &Config) -> Result<Size, BuildError> {
-    let bindings = bindings::write(job)?;
+/// Those of these names; all where there is none.
+fn wanted<'a>(jobs: &'a [Job], names: &[String]) -> Result<Vec<&'a Job>, ConfigError> {
+    if let Some(name) = names.iter().find(|name| !jobs.iter().any(|job| job.name == **name)) {
+        let known = jobs.iter().map(|job| job.name.clone()).collect();
+        return Err(ConfigError::Unknown { name: name.clone(), known });
+    }
+    Ok(jobs.iter().filter(|job| names.is_empty() || names.contains(&job.name)).collect())
+}
+
+fn one(job: &Job, bindings: &[PathBuf], need: &Need, config: &Config) -> Result<Size, BuildError> {
     let stamp = stamp::Stamp::of(job)?;
     if !config.force && stamp.is_current() {
         let after = std::fs::metadata(&job.output).map_err(BuildError::io(&job.output))?.len();
@@ -234,19 +246,14 @@ fn one(job: &Job, need: &Need, config: &Config) -> Result<Size, BuildError> {
     }
     stamp.remove()?;
     std::fs::create_dir_all(&job.work).map_err(BuildError::io(&job.work))?;
-    let left = language::build(job, need, &bindings)?;
+    let left = language::build(job, need, bindings)?;
     let bytes = std::fs::read(&left).map_err(BuildError::io(&left))?;
     let component = match job.build.snapshot {
         true => component::finish(&snapshot::start(&bytes, &config.snapshot)?, job)?,
         false => component::finish(&bytes, job)?,
     };
-    write(&job.output, &component)?;
+    // A server may be watching it.
+    whole::write(&job.output, &component).map_err(BuildError::io(&job.output))?;
     stamp.write()?;
     Ok(Size { before: Some(bytes.len() as u64), after: component.len() as u64 })
-}
-
-/// Writes a file whole or not at all: a server may be watching it.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
-    let new = path.with_extension("wasm-new");
-    std::fs::write(&new, bytes).and_then(|()| std::fs::rename(&new, path)).map_err(BuildError::io(path))
 }

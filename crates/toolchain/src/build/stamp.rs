@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use coracle_package::digest::Digest;
 
+use super::component::wit_folder;
 use super::{BuildError, Job};
+use crate::whole;
 
 /// What lies beside sources and is no input of a build: documents, tests, and what builds and tools leave behind.
 const NOT_SOURCES: [&str; 7] = ["README.md", "tests", "target", "node_modules", "__pycache__", super::WORK, ".git"];
@@ -15,15 +17,20 @@ const NOT_SOURCES: [&str; 7] = ["README.md", "tests", "target", "node_modules", 
 pub(super) struct Stamp<'a> {
     job: &'a Job,
     /// A line for each input.
-    inputs: String,
+    inputs: BTreeSet<String>,
     file: PathBuf,
 }
 
 impl<'a> Stamp<'a> {
     /// Reads every source.
     pub(super) fn of(job: &'a Job) -> Result<Self, BuildError> {
-        let mut inputs = format!("{:?}\n", job.build);
+        let mut inputs = BTreeSet::from([format!("{:?}\n", job.build)]);
         gather(&job.folder, &mut inputs)?;
+        // It may lie elsewhere.
+        let wit = wit_folder(job);
+        if wit.exists() {
+            add(&wit, &mut inputs)?;
+        }
         Ok(Self { job, inputs, file: job.work.join("stamp") })
     }
 
@@ -33,7 +40,7 @@ impl<'a> Stamp<'a> {
     }
 
     fn digest(&self) -> String {
-        Digest::of(self.inputs.as_bytes()).to_string()
+        Digest::of(self.inputs.iter().map(String::as_str).collect::<String>().as_bytes()).to_string()
     }
 
     /// A stamp promises a finished build: while one is under way there is none.
@@ -48,9 +55,7 @@ impl<'a> Stamp<'a> {
     /// dependencies. What somebody changed meanwhile was not built, and will be the next time.
     pub(super) fn write(&self) -> Result<(), BuildError> {
         let after = Self::of(self.job)?;
-        let now: BTreeSet<&str> = after.inputs.lines().collect();
-        let unchanged = self.inputs.lines().all(|input| now.contains(input));
-        let digest = if unchanged { after.digest() } else { self.digest() };
+        let digest = if self.inputs.is_subset(&after.inputs) { after.digest() } else { self.digest() };
         std::fs::write(&self.file, digest).map_err(BuildError::io(&self.file))
     }
 }
@@ -62,28 +67,63 @@ pub(super) fn is_source(path: &Path) -> bool {
 
 /// Components are what builds make of sources, wherever they lie.
 fn is_output(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "wasm" || extension == "wasm-new")
+    path.extension().is_some_and(|extension| extension == "wasm") || whole::is_unfinished(path)
 }
 
 fn is_skipped(name: &OsStr) -> bool {
     NOT_SOURCES.iter().any(|skipped| *skipped == name)
 }
 
-/// Adds the name and the digest of every source below a folder.
-fn gather(folder: &Path, inputs: &mut String) -> Result<(), BuildError> {
+/// Adds every source below a folder.
+fn gather(folder: &Path, inputs: &mut BTreeSet<String>) -> Result<(), BuildError> {
     let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
-    let mut entries = entries.map_err(BuildError::io(folder))?;
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    for path in entries.into_iter().map(|entry| entry.path()) {
-        if is_output(&path) || path.file_name().is_some_and(is_skipped) {
-            continue;
-        }
-        if path.is_dir() {
-            gather(&path, inputs)?;
-        } else {
-            let bytes = std::fs::read(&path).map_err(BuildError::io(&path))?;
-            inputs.push_str(&format!("{} {}\n", path.display(), Digest::of(&bytes)));
+    for path in entries.map_err(BuildError::io(folder))?.into_iter().map(|entry| entry.path()) {
+        if !is_output(&path) && !path.file_name().is_some_and(is_skipped) {
+            add(&path, inputs)?;
         }
     }
     Ok(())
+}
+
+/// Adds the name and the digest of a file, or of every source below it where it is a folder.
+fn add(path: &Path, inputs: &mut BTreeSet<String>) -> Result<(), BuildError> {
+    if path.is_dir() {
+        return gather(path, inputs);
+    }
+    match std::fs::read(path) {
+        Ok(bytes) => _ = inputs.insert(format!("{} {}\n", path.display(), Digest::of(&bytes))),
+        // Editors have files beside sources that come and go.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(BuildError::io(path)(error)),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use coracle_package::manifest::{Build, Language};
+
+    use super::*;
+
+    #[test]
+    fn wit_beside_the_source_is_an_input() {
+        let place = tempfile::tempdir().unwrap();
+        let path = |name: &str| place.path().join(name);
+        for folder in ["one/wit", "wit", "work"] {
+            std::fs::create_dir_all(path(folder)).unwrap();
+        }
+        std::fs::write(path("one.wasm"), "").unwrap();
+        for (wit, file) in [(None, "one/wit/a.wit"), (Some("../wit"), "wit/a.wit"), (Some("../lone.wit"), "lone.wit")] {
+            let (language, wit) = (Language::C, wit.map(PathBuf::from));
+            let build = Build { language, folder: "one".into(), wit, world: None, snapshot: false, bindings: None };
+            let (folder, output, work) = (path("one"), path("one.wasm"), path("work"));
+            let job = Job { name: "one".to_owned(), build, folder, output, work };
+            let of = || Stamp::of(&job).unwrap();
+            std::fs::write(path(file), "package a:a;").unwrap();
+            of().write().unwrap();
+            assert!(of().is_current(), "{file}");
+            std::fs::write(path(file), "package a:b;").unwrap();
+            assert!(!of().is_current(), "{file}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::component::wit_folder;
-use super::{Config, ConfigError, Job, jobs, manifest_file, stamp};
+use super::{Config, ConfigError, Job, jobs, manifest_file, read, stamp};
 
 /// How long sources must be quiet before they are built.
 ///
@@ -61,11 +61,11 @@ impl Sources {
     fn follow(&mut self, config: &Config) -> notify::Result<()> {
         let manifest = manifest(config)?;
         let around = manifest.parent().unwrap_or(Path::new("/"));
-        let folders: BTreeSet<PathBuf> = match jobs(config) {
+        let folders: BTreeSet<PathBuf> = match read(config).and_then(|manifest| jobs(&manifest)) {
             Ok(jobs) => {
                 let of = |job: Job| [wit_folder(&job), job.folder];
-                let whole = |folder| std::path::absolute(folder).map_err(notify::Error::io);
-                let folders = jobs.into_iter().flat_map(of).map(whole).collect::<notify::Result<Vec<_>>>()?;
+                let folders =
+                    jobs.into_iter().flat_map(of).map(|folder| whole(&folder)).collect::<notify::Result<Vec<_>>>()?;
                 folders.into_iter().filter(|folder| folder.is_dir()).collect()
             }
             // Until its faults are mended, only the manifest itself is of interest.
@@ -88,9 +88,18 @@ impl Sources {
     }
 }
 
-/// The manifest's whole path: changes are told with whole paths.
+/// The manifest's whole path, which names the manifest itself also where that is a link.
 fn manifest(config: &Config) -> notify::Result<PathBuf> {
-    std::path::absolute(manifest_file(config)).map_err(notify::Error::io)
+    let file = std::path::absolute(manifest_file(config)).map_err(notify::Error::io)?;
+    match (file.parent(), file.file_name()) {
+        (Some(around), Some(name)) => Ok(whole(around)?.join(name)),
+        _ => Ok(file),
+    }
+}
+
+/// A folder's whole path without links: some systems tell of changes so. Where it is not there, as it would be.
+fn whole(folder: &Path) -> notify::Result<PathBuf> {
+    std::fs::canonicalize(folder).or_else(|_| std::path::absolute(folder)).map_err(notify::Error::io)
 }
 
 fn lock(folders: &Mutex<BTreeSet<PathBuf>>) -> MutexGuard<'_, BTreeSet<PathBuf>> {
@@ -118,6 +127,37 @@ mod tests {
     use super::*;
     use crate::tool::Environment;
 
+    #[test]
+    #[cfg(unix)]
+    fn paths_are_whole_and_without_links() {
+        let place = tempfile::tempdir().unwrap();
+        let real = std::fs::canonicalize(place.path()).unwrap().join("real");
+        std::fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink("real", place.path().join("link")).unwrap();
+        let config = |path: &str| config(&place.path().join(path));
+        assert_eq!(manifest(&config("link")).unwrap(), real.join("coracle.toml"));
+        assert_eq!(manifest(&config("link/other.toml")).unwrap(), real.join("other.toml"));
+        assert_eq!(whole(&place.path().join("link/gone")).unwrap(), place.path().join("link/gone"));
+    }
+
+    fn config(path: &Path) -> Config {
+        let environment: Environment = Arc::new(|_: &str| None);
+        Config {
+            path: path.to_owned(),
+            names: Vec::new(),
+            force: false,
+            environment: environment.clone(),
+            snapshot: crate::build::snapshot::none(),
+            wit: crate::wit::Access {
+                locked: false,
+                offline: true,
+                cache: None,
+                environment,
+                progress: Arc::new(|_| {}),
+            },
+        }
+    }
+
     const APP: &str = "[app]\nname = \"a\"\n[component.one]\nsource = \"one.wasm\"\n\
         build = { language = \"c\", folder = \"one\", wit = \"../wit\" }\n";
 
@@ -129,21 +169,7 @@ mod tests {
         std::fs::create_dir_all(place.path().join("wit")).unwrap();
         file("coracle.toml", APP);
         file("one/a.c", "1");
-        let environment: Environment = std::sync::Arc::new(|_: &str| None);
-        let config = Config {
-            path: place.path().to_owned(),
-            names: Vec::new(),
-            force: false,
-            environment: environment.clone(),
-            snapshot: crate::build::snapshot::none(),
-            wit: crate::wit::Access {
-                locked: false,
-                offline: true,
-                cache: None,
-                environment,
-                progress: std::sync::Arc::new(|_| {}),
-            },
-        };
+        let config = config(place.path());
         let mut sources = Sources::watch(&config).unwrap();
 
         file("one/target/a.o", "1");
