@@ -5,7 +5,7 @@ use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
 use clap::error::ErrorKind;
-use coracle_package::fault::Problem;
+use coracle_package::fault::{Kind, Problem};
 use coracle_runtime::Outcome;
 
 use crate::output::{self, visible};
@@ -65,6 +65,16 @@ impl Exit {
     }
 }
 
+impl From<Kind> for Exit {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Data => Self::BadData,
+            Kind::Usage => Self::Usage,
+            Kind::Machine => Self::Internal,
+        }
+    }
+}
+
 /// One thing that is wrong.
 #[derive(Debug)]
 pub(crate) struct Fault {
@@ -80,7 +90,7 @@ pub(crate) struct Fault {
 
 impl From<&Problem> for Fault {
     fn from(problem: &Problem) -> Self {
-        let Problem { what, place, details, hint } = problem.clone();
+        let Problem { what, place, details, hint, .. } = problem.clone();
         Self { what, place, details, hints: hint.into_iter().collect() }
     }
 }
@@ -96,6 +106,12 @@ impl Failure {
     pub(crate) fn new(exit: Exit, what: impl Display) -> Self {
         let fault = Fault { what: what.to_string(), place: None, details: Vec::new(), hints: Vec::new() };
         Self { exit, faults: vec![fault] }
+    }
+
+    /// All of the problems that there are, at least one.
+    pub(crate) fn of(problems: &[Problem]) -> Self {
+        let kind = problems.iter().map(|problem| problem.kind).max().unwrap_or(Kind::Machine);
+        Self { exit: kind.into(), faults: problems.iter().map(Fault::from).collect() }
     }
 
     /// Coracle, or the machine under it, failed.

@@ -59,17 +59,7 @@ fn failure(error: &InspectError, path: &Path) -> Failure {
 
 /// The faults of a manifest.
 pub(crate) fn manifest_failure(faults: &coracle_package::fault::Faults) -> Failure {
-    let file = faults.file.display();
-    let fault = |fault: &coracle_package::fault::Fault| crate::error::Fault {
-        what: fault.message.clone(),
-        place: Some(match fault.line {
-            0 => file.to_string(),
-            line => format!("{file}:{line}:{}", fault.column),
-        }),
-        details: fault.details.clone(),
-        hints: fault.hint.iter().cloned().collect(),
-    };
-    Failure { exit: Exit::BadData, faults: faults.faults.iter().map(fault).collect() }
+    Failure::of(&faults.problems())
 }
 
 /// The component of an app that the command line means: the one that is `named`, or the only one that can be meant.

@@ -50,6 +50,22 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
+impl Faults {
+    /// Each of them as a problem of its own.
+    pub fn problems(&self) -> Vec<Problem> {
+        let file = self.file.display();
+        let problem = |fault: &Fault| {
+            let place = match fault.line {
+                0 => file.to_string(),
+                line => format!("{file}:{line}:{}", fault.column),
+            };
+            let Fault { message, details, hint, .. } = fault.clone();
+            Problem { details, hint, ..Problem::new(message).at(place) }
+        };
+        self.faults.iter().map(problem).collect()
+    }
+}
+
 /// Text that does not say what its reader expects: one value of a flag or of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -83,9 +99,23 @@ impl SyntaxError {
     }
 }
 
+/// Who has to act where something is wrong. Of several problems the last one here says what is to be done first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// The author: a component, a manifest or another input is not what it should be.
+    Data,
+    /// Who wrote the command line.
+    Usage,
+    /// Who runs the machine, or what it speaks to: a file cannot be written, a process cannot be started, a registry does not
+    /// answer.
+    Machine,
+}
+
 /// One thing that is wrong with what a program was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
+    /// Who has to act.
+    pub kind: Kind,
     /// What is wrong, in one line.
     pub what: String,
     /// Where: a file with line and column, a component, an option.
@@ -97,9 +127,9 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// What is wrong, in one line.
+    /// What is wrong, in one line, and that the author has to act.
     pub fn new(what: impl fmt::Display) -> Self {
-        Self { what: what.to_string(), place: None, details: Vec::new(), hint: None }
+        Self { kind: Kind::Data, what: what.to_string(), place: None, details: Vec::new(), hint: None }
     }
 
     /// An error with everything that caused it.
@@ -111,6 +141,19 @@ impl Problem {
             cause = error.source();
         }
         Self::new(what)
+    }
+
+    /// Says who has to act.
+    #[must_use]
+    pub fn kind(self, kind: Kind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// Says a piece of it.
+    #[must_use]
+    pub fn detail(mut self, line: impl fmt::Display) -> Self {
+        self.details.push(line.to_string());
+        self
     }
 
     /// Says where.
@@ -130,7 +173,7 @@ impl Problem {
 
 impl From<SyntaxError> for Problem {
     fn from(error: SyntaxError) -> Self {
-        Self { what: error.message, place: None, details: error.details, hint: error.hint }
+        Self { details: error.details, hint: error.hint, ..Self::new(error.message) }
     }
 }
 
@@ -140,5 +183,23 @@ impl fmt::Display for Problem {
             Some(place) => write!(f, "{} ({place})", self.what),
             None => f.write_str(&self.what),
         }
+    }
+}
+
+/// What points at byte `column` of a line, in the line below: as wide as the text there.
+pub fn caret(line: &str, column: usize) -> String {
+    let before = line.char_indices().take_while(|(at, _)| *at < column);
+    before.map(|(_, character)| if character == '\t' { '\t' } else { ' ' }).chain(['^']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caret_stands_under_its_character() {
+        assert_eq!(caret("f(\"ü\", x)", 8), "       ^");
+        assert_eq!(caret("\tab", 2), "\t ^");
+        assert_eq!(caret("ab", 99), "  ^");
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use coracle_package::fault::Problem;
+use coracle_package::fault::{Kind, Problem};
 use coracle_package::limit::Limits;
 use coracle_package::manifest::{self, Manifest, PathPattern, RouteTarget};
 use coracle_runtime::app::{self, Guest, Loader};
@@ -61,7 +61,7 @@ impl Builder {
     pub(crate) async fn build(&self) -> Result<App, Vec<Problem>> {
         let builder = self.clone();
         let built = tokio::task::spawn_blocking(move || builder.build_here()).await;
-        built.unwrap_or_else(|_| Err(vec![Problem::new("loading the app broke off")]))
+        built.unwrap_or_else(|_| Err(vec![Problem::new("loading the app broke off").kind(Kind::Machine)]))
     }
 
     fn build_here(&self) -> Result<App, Vec<Problem>> {
@@ -158,16 +158,7 @@ impl Builder {
 }
 
 fn load(file: &Path) -> Result<Manifest, Vec<Problem>> {
-    Manifest::load(file).map_err(|faults| {
-        let file = faults.file.display().to_string();
-        let problem = |fault: manifest::Fault| Problem {
-            what: fault.message,
-            place: Some(format!("{file}:{}:{}", fault.line, fault.column)),
-            details: fault.details,
-            hint: fault.hint,
-        };
-        faults.faults.into_iter().map(problem).collect()
-    })
+    Manifest::load(file).map_err(|faults| faults.problems())
 }
 
 fn not_linked(error: &LinkError, place: &str) -> Problem {
@@ -177,6 +168,7 @@ fn not_linked(error: &LinkError, place: &str) -> Problem {
             "`coracle run` runs commands; a function is built for wasi:http/proxy (0.2) or wasi:http/service (0.3)",
         ),
         LinkError::Wire(error) => Problem { hint: error.hint().map(str::to_owned), ..problem },
+        LinkError::Engine(_) => problem.kind(Kind::Machine),
         _ => problem,
     }
 }

@@ -17,7 +17,7 @@ use coracle_server::{Bound, Config, DRAIN, Report, ServerError, Source, TlsFiles
 
 use crate::compiler;
 use crate::environment::Environment;
-use crate::error::{Exit, Failure, Fault};
+use crate::error::{Exit, Failure};
 use crate::grants::{Faults, GrantFlags, values_alone};
 use crate::progress::CompileLine;
 
@@ -231,9 +231,7 @@ pub(crate) fn run(config: Config, listening: impl FnOnce(SocketAddr) -> Result<(
 
 fn failure(error: &ServerError) -> Failure {
     match error {
-        ServerError::Config(problems) => {
-            Failure { exit: Exit::BadData, faults: problems.iter().map(Fault::from).collect() }
-        }
+        ServerError::Config(problems) => Failure::of(problems),
         ServerError::Listen { address, source } => {
             let failure = Failure::internal(format!("cannot listen on {address}: {source}"));
             match source.kind() {

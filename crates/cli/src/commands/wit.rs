@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use coracle_package::manifest::{WitName, WitSource};
-use coracle_toolchain::wit::{self, Access, FetchError, Fetched, Found, Kind, Locked, Task, Update, VENDOR};
+use coracle_toolchain::wit::{self, Access, FetchError, Fetched, Found, Locked, Task, Update, VENDOR};
 use serde_json::{Value, json};
 
 use crate::environment::Environment;
@@ -189,10 +189,7 @@ pub(crate) fn failure(error: &FetchError) -> Failure {
         FetchError::Document(faults) => manifest_failure(faults),
         FetchError::Read { .. } => Failure::bad_data(error).hint("an app's folder holds a `coracle.toml`"),
         FetchError::Refused(refused) => {
-            let failure = match refused.kind {
-                Kind::Data => Failure::bad_data(refused),
-                Kind::Machine => Failure::internal(refused),
-            };
+            let failure = Failure::new(refused.kind.into(), refused);
             let failure = refused.place.iter().fold(failure, Failure::at);
             let failure = refused.details.iter().fold(failure, Failure::detail);
             refused.hint.iter().fold(failure, Failure::hint)

@@ -6,7 +6,7 @@ use coracle_package::manifest::Component;
 
 use super::{App, both, place, unfit};
 use crate::authority::{Authority, AuthorityError, Resolution};
-use crate::compile::{self, Code, CompileError};
+use crate::compile::{self, Code};
 
 impl App<'_> {
     /// A component's authority and its code: of all that it is made of, where it is fused.
@@ -43,26 +43,13 @@ impl App<'_> {
     fn compile(&self, component: &Component) -> Result<Code, Problem> {
         let file = self.manifest.resolve(&component.source);
         let loaded = compile::load_file(&self.loader.engine, self.loader.cache.as_ref(), &file, &*self.loader.progress);
-        loaded.map_err(|error| {
-            let place = file.display();
-            let problem = match &error {
-                CompileError::Read { source, .. } => Problem::new(format!("cannot read it: {source}")).at(place),
-                CompileError::Text { message, line, column, .. } => {
-                    Problem::new(message).at(format!("{place}:{line}:{column}"))
-                }
-                error => Problem::of(error).at(place),
-            };
-            Problem { hint: error.hint().map(str::to_owned), ..problem }
-        })
+        loaded.map_err(|error| error.problem(file.display()))
     }
 
     /// Makes one component of `root` and all that provides for it, and compiles that.
     fn compile_fused(&self, root: &str) -> Result<Code, Problem> {
         let bytes = compose::encode(self.manifest, root).map_err(|error| unfit(&error, place(root)))?;
         let loaded = compile::load(&self.loader.engine, self.loader.cache.as_ref(), &bytes, &*self.loader.progress);
-        loaded.map_err(|error| {
-            let hint = error.hint().map(str::to_owned);
-            Problem { hint, ..Problem::of(&error).at(place(root)) }
-        })
+        loaded.map_err(|error| error.problem(place(root)))
     }
 }

@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use coracle_package::compose;
-use coracle_package::fault::Problem;
+use coracle_package::fault::{Kind, Problem};
 use coracle_package::manifest::{Component, Manifest};
 
 use crate::authority::Authority;
 use crate::cache::Cache;
 use crate::compile::{Code, Progress};
 use crate::engine::{ClockGuard, Engine};
-use crate::wired::{Import, Provider};
+use crate::wired::{Import, Provider, WireError};
 pub use values::VARIABLE_PREFIX;
 use values::Values;
 
@@ -102,7 +102,8 @@ impl<'a> App<'a> {
     fn provider(&self, name: &str) -> Result<Provider, Vec<Problem>> {
         let Guest { code, authority, imports } = self.guest(name)?;
         Provider::new(&self.loader.engine, name, &code, authority, &imports).map_err(|error| {
-            vec![Problem { hint: error.hint().map(str::to_owned), ..Problem::of(&error).at(place(name)) }]
+            let problem = Problem { hint: error.hint().map(str::to_owned), ..Problem::of(&error).at(place(name)) };
+            vec![if let WireError::Engine(_) = error { problem.kind(Kind::Machine) } else { problem }]
         })
     }
 

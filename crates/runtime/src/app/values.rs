@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use coracle_capability::secret::Secret;
 use coracle_package::compose;
-use coracle_package::fault::Problem;
+use coracle_package::fault::{Kind, Problem};
 use coracle_package::grant::{KeyValueBackend, VariableValue};
 use coracle_package::manifest::{Manifest, SecretSource};
 
@@ -70,7 +70,8 @@ fn variables(
 ) -> BTreeMap<String, String> {
     for name in loader.variables.keys().filter(|name| !manifest.variables.contains_key(*name)) {
         let known = manifest.variables.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        let problem = Problem::new(format!("there is no variable `{name}` in this app")).at(format!("--var {name}"));
+        let problem = Problem::new(format!("there is no variable `{name}` in this app")).kind(Kind::Usage);
+        let problem = problem.at(format!("--var {name}"));
         problems.push(match known.as_str() {
             "" => problem.hint("its manifest has no [variables]"),
             known => problem.hint(format!("it has: {known}")),

@@ -22,6 +22,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use coracle_package::digest::Digest;
+use coracle_package::fault::{Kind, Problem, caret};
 use coracle_package::unit::{format_duration, format_size};
 use serde::{Deserialize, Serialize};
 use wasmtime::Module;
@@ -152,6 +153,24 @@ pub enum CompileError {
 }
 
 impl CompileError {
+    /// It as the problem of what is at `place`.
+    #[must_use]
+    pub fn problem(&self, place: impl fmt::Display) -> Problem {
+        let problem = match self {
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Problem::new("there is no such file").at(place)
+            }
+            Self::Read { source, .. } => Problem::new(format!("cannot read it: {source}")).at(place),
+            Self::Text { message, line, column, text } => Problem::new(message)
+                .at(format_args!("{place}:{line}:{column}"))
+                .detail(text)
+                .detail(caret(text, column.saturating_sub(1))),
+            Self::Start(_) | Self::Load(_) | Self::Engine(_) => Problem::of(self).at(place).kind(Kind::Machine),
+            _ => Problem::of(self).at(place),
+        };
+        Problem { hint: self.hint().map(str::to_owned), ..problem }
+    }
+
     /// What to do about it, if that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -317,6 +336,23 @@ mod tests {
     fn fault(bytes: &[u8]) -> CompileError {
         let engine = Engine::new(EngineOptions::command(), Compiler::InProcess).unwrap();
         load(&engine, None, bytes, &()).err().unwrap()
+    }
+
+    #[test]
+    fn only_what_the_machine_did_is_its_problem() {
+        let absent = || io::Error::from(io::ErrorKind::NotFound);
+        for (error, kind, what) in [
+            (
+                CompileError::Start(absent()),
+                Kind::Machine,
+                "the compiler's process cannot be started: entity not found",
+            ),
+            (CompileError::Read { path: PathBuf::new(), source: absent() }, Kind::Data, "there is no such file"),
+            (CompileError::NotWasm(Guess::Empty), Kind::Data, "it is not WebAssembly but an empty file"),
+        ] {
+            let problem = error.problem("a.wasm");
+            assert_eq!((problem.kind, problem.what.as_str(), problem.place.as_deref()), (kind, what, Some("a.wasm")));
+        }
     }
 
     #[test]

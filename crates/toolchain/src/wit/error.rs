@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use coracle_package::fault::Faults;
+use coracle_package::fault::{Faults, Kind};
 use coracle_package::wit::WitError;
 
 /// Why WIT packages cannot be had.
@@ -39,15 +39,6 @@ pub struct Refused {
     pub details: Vec<String>,
     /// What to do about it, where that is known.
     pub hint: Option<String>,
-}
-
-/// Who has to act where a package cannot be had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// The author: a package, the manifest or the lock is not what it should be.
-    Data,
-    /// Nobody, or who runs the machine or the registry: it does not answer, or a file cannot be written.
-    Machine,
 }
 
 impl Refused {

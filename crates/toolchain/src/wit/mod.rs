@@ -22,7 +22,7 @@ use coracle_package::digest::Digest;
 use coracle_package::manifest::{FILE_NAME, Manifest, WitDependency, WitName, WitSource};
 use coracle_package::oci::Reference;
 
-pub use error::{FetchError, Kind, Refused};
+pub use error::{FetchError, Refused};
 use folder::Folder;
 pub use lock::{LOCK_NAME, Lock, Locked};
 use packages::Packages;

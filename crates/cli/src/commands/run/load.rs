@@ -14,7 +14,7 @@ use coracle_runtime::compile;
 use coracle_runtime::{Authority, Engine, EngineOptions, Resolution};
 
 use super::Arguments;
-use super::failure::{compile_failure, refused, unloaded};
+use super::failure::refused;
 use crate::compiler;
 use crate::environment::Environment;
 use crate::error::{Failure, chain};
@@ -81,7 +81,7 @@ impl Wanted {
                 let engine = engine(limits.fuel.is_some())?;
                 let (cache, target) = (cache(environment), &arguments.target);
                 let code = compile::load_file(&engine, cache.as_ref(), target, &CompileLine::new(name))
-                    .map_err(|error| compile_failure(&error, target))?;
+                    .map_err(|error| Failure::of(&[error.problem(target.display())]))?;
                 Ok((engine, Guest::alone(code, Arc::new(authority))))
             }
             Self::Component { manifest, name, variables } => {
@@ -101,7 +101,7 @@ impl Wanted {
                 let guest = app.guest(name).map_err(|found| problems.extend(found));
                 match guest {
                     Ok(guest) if problems.is_empty() => Ok((engine, guest)),
-                    _ => Err(unloaded(&problems)),
+                    _ => Err(Failure::of(&problems)),
                 }
             }
         }
