@@ -254,6 +254,10 @@ fn what_is_no_wit_package_is_told_from_one() {
     );
 
     let large = vec![0; (8 << 20) + 1];
+    let others = (0..500).map(|it| format!("package shop:p{it}; interface types {{ type t = u8; }}"));
+    let uses: String = (0..500).map(|it| format!("use shop:p{it}/types.{{t as t{it}}}; ")).collect();
+    let many: Vec<String> = others.chain([format!("package shop:a; interface all {{ {uses} }}")]).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
     for (reference, why) in [
         (registry.publish("a:1", &component, "application/wasm"), "it is a component, and no WIT package"),
         (
@@ -262,6 +266,7 @@ fn what_is_no_wit_package_is_told_from_one() {
         ),
         (registry.publish("c:1", &component[..99], "application/wasm"), "it is no WIT package in binary form"),
         (registry.publish("d:1", &large, "application/wasm"), "the package is larger than 8 MiB"),
+        (registry.publish_wit("e:1", &many), "bring along more than 500 others"),
         (format!("{}/d:2", registry.address), "has no such package"),
         (pricing, "what [wit] calls shop:a is the package shop:pricing@1.0.0"),
     ] {
@@ -381,19 +386,31 @@ fn a_registry_that_lies_is_not_believed() {
     let liar = gate(move |head| match head.contains("/blobs/") {
         true => answer("200 OK", "Content-Type: application/wasm", "lies"),
         false if head.contains("/endless/") => answer("200 OK", "X: y", &" ".repeat(5 << 20)),
+        false if head.contains("/around/") => {
+            let path = head.split(' ').nth(1).unwrap();
+            match path.ends_with("-----") {
+                true => answer("404 Not Found", "X: y", ""),
+                false => answer("307 Temporary Redirect", &format!("Location: {path}-"), ""),
+            }
+        }
         false if head.contains("/elsewhere/") => {
             answer("401 Unauthorized", "WWW-Authenticate: Bearer realm=\"http://example.com/token\"", "")
         }
         false => answer("200 OK", "Content-Type: application/vnd.oci.image.manifest.v1+json", &manifest),
     });
-    for (name, why) in [
-        ("a:1".to_owned(), "the registry answers with other content than was asked for"),
-        (format!("a@sha256:{}", "2".repeat(64)), "the registry answers with another manifest than the one asked for"),
-        ("endless/a:1".to_owned(), "the package's manifest is larger than 4 MiB"),
-        ("elsewhere/a:1".to_owned(), "in the clear"),
+    for (name, why, code) in [
+        ("a:1".to_owned(), "the registry answers with other content than was asked for", 65),
+        (
+            format!("a@sha256:{}", "2".repeat(64)),
+            "the registry answers with another manifest than the one asked for",
+            65,
+        ),
+        ("endless/a:1".to_owned(), "the package's manifest is larger than 4 MiB", 65),
+        ("around/a:1".to_owned(), "it redirects without end", 125),
+        ("elsewhere/a:1".to_owned(), "in the clear", 65),
     ] {
         let shop = Shop::new(&format!("\"shop:a\" = {{ reference = \"{liar}/{name}\" }}"));
-        let said = shop.refused(&["wit", "fetch"], 65);
+        let said = shop.refused(&["wit", "fetch"], code);
         assert!(said.contains(why), "{name}: {said}");
     }
 }

@@ -171,6 +171,7 @@ mod tests {
             ("[::1]:5000/a:1", "[::1]:5000", "a", "1"),
             (&format!("ghcr.io/a@{DIGEST}"), "ghcr.io", "a", DIGEST),
             (&format!("ghcr.io/a:1@{DIGEST}"), "ghcr.io", "a", DIGEST),
+            (&format!("a.io/{}:{}", "a".repeat(250), "1".repeat(128)), "a.io", &"a".repeat(250), &"1".repeat(128)),
         ] {
             let reference: Reference = text.parse().unwrap_or_else(|error| panic!("{text}: {error:?}"));
             assert_eq!((reference.registry(), reference.repository()), (registry, repository));
@@ -199,6 +200,8 @@ mod tests {
             "https://ghcr.io/a:1",
             "ghcr.io/a b:1",
             "ghcr.io/ä:1",
+            &format!("a.io/{}:1", "a".repeat(251)),
+            &format!("a.io/a:{}", "1".repeat(129)),
         ] {
             assert!(wrong.parse::<Reference>().is_err(), "{wrong}");
         }

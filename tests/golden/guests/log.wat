@@ -1,4 +1,4 @@
-;; Logs a line when it is asked to.
+;; Logs a line when it is asked to, or three.
 (component
   (import "wasi:logging/logging@0.1.0-draft" (instance $logging
     (type $level' (enum "trace" "debug" "info" "warn" "error" "critical"))
@@ -10,6 +10,8 @@
   (core module $main
     (import "" "log" (func $log (param i32 i32 i32 i32 i32)))
     (func (export "check")
-      (call $log (i32.const 2) (i32.const 0) (i32.const 5) (i32.const 5) (i32.const 8))))
+      (call $log (i32.const 2) (i32.const 0) (i32.const 5) (i32.const 5) (i32.const 8)))
+    (func (export "check-thrice") (call 1) (call 1) (call 1)))
   (core instance $main (instantiate $main (with "" (instance (export "log" (func $log))))))
-  (func (export "check") (canon lift (core func $main "check"))))
+  (func (export "check") (canon lift (core func $main "check")))
+  (func (export "check-thrice") (canon lift (core func $main "check-thrice"))))

@@ -105,3 +105,22 @@ fn read(path: &Path, name: String, left: &mut usize) -> Result<Text, Box<Refused
     let text = String::from_utf8(text).map_err(|_| Refused::data("it is not UTF-8 text").at(path.display()))?;
     Ok(Text { path: path.to_owned(), name, text })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_files_together_are_no_larger_than_a_package_may_be() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("deps/b")).unwrap();
+        let half = "/".repeat(MAX_PACKAGE_BYTES / 2);
+        for file in ["a.wit", "deps/b/b.wit"] {
+            std::fs::write(folder.path().join(file), &half).unwrap();
+        }
+        assert_eq!(Folder::read(folder.path()).unwrap().files().count(), 2);
+        std::fs::write(folder.path().join("deps/b/c.wit"), "/").unwrap();
+        let refused = Folder::read(folder.path()).unwrap_err();
+        assert_eq!(refused.message, "the package has more than 8 MiB of WIT");
+    }
+}

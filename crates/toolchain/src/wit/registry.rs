@@ -29,25 +29,26 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// over a slow line in that time.
 const REQUEST: Duration = Duration::from_secs(60);
 
-/// What is read, and how much of it at the most.
+/// The longest manifest of an artifact, in bytes: what the specification lets registries refuse to take.
+const MAX_MANIFEST_BYTES: u64 = 4 << 20;
+
+/// The longest answer of what hands out tokens, in bytes: those that are handed out have some thousand.
+const MAX_TOKEN_BYTES: u64 = 1 << 20;
+
+/// The longest list of certificate authorities, in bytes: that of all public ones has a quarter of it.
+const MAX_AUTHORITIES_BYTES: u64 = 1 << 20;
+
+/// What is read, and how much of it at the most, in bytes.
 #[derive(Clone, Copy)]
 struct Bound {
     what: &'static str,
-    /// In bytes.
     most: u64,
 }
 
-/// The longest manifest of an artifact: what the specification lets registries refuse to take.
-const MANIFEST: Bound = Bound { what: "the package's manifest", most: 4 << 20 };
-
-/// The largest package.
+const MANIFEST: Bound = Bound { what: "the package's manifest", most: MAX_MANIFEST_BYTES };
 const PACKAGE: Bound = Bound { what: "the package", most: MAX_PACKAGE_BYTES as u64 };
-
-/// The longest answer of what hands out tokens: they have some thousand bytes.
-const TOKEN: Bound = Bound { what: "the answer with the registry's token", most: 1 << 20 };
-
-/// The longest list of certificate authorities: all public ones have a quarter of it.
-const AUTHORITIES: Bound = Bound { what: "the file that SSL_CERT_FILE names", most: 1 << 20 };
+const TOKEN: Bound = Bound { what: "the answer with the registry's token", most: MAX_TOKEN_BYTES };
+const AUTHORITIES: Bound = Bound { what: "the file that SSL_CERT_FILE names", most: MAX_AUTHORITIES_BYTES };
 
 /// How many redirects are followed: registries send to their storage, which may send on once or twice.
 const REDIRECTS: u32 = 4;
