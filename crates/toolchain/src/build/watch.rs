@@ -33,8 +33,8 @@ impl Sources {
         let (tell, changes) = mpsc::channel();
         let manifest = manifest(config)?;
         let watched = Arc::new(Mutex::new(BTreeSet::new()));
-        let folders = Arc::clone(&watched);
-        let watcher = notify::recommended_watcher(move |event| notice(&tell, &manifest, &lock(&folders), event))?;
+        let sources = Arc::clone(&watched);
+        let watcher = notify::recommended_watcher(move |event| notice(&tell, &manifest, &lock(&sources), event))?;
         let mut sources = Self { watcher, changes, watched };
         sources.follow(config)?;
         Ok(sources)
@@ -57,16 +57,15 @@ impl Sources {
         self.follow(config)
     }
 
-    /// Watches the folders that the manifest names now.
+    /// Watches the sources that the manifest names now.
     fn follow(&mut self, config: &Config) -> notify::Result<()> {
         let manifest = manifest(config)?;
         let around = manifest.parent().unwrap_or(Path::new("/"));
-        let folders: BTreeSet<PathBuf> = match read(config).and_then(|manifest| jobs(&manifest)) {
+        let sources: BTreeSet<PathBuf> = match read(config).and_then(|manifest| jobs(&manifest)) {
             Ok(jobs) => {
                 let of = |job: Job| [wit_folder(&job), job.folder];
-                let folders =
-                    jobs.into_iter().flat_map(of).map(|folder| whole(&folder)).collect::<notify::Result<Vec<_>>>()?;
-                folders.into_iter().filter(|folder| folder.is_dir()).collect()
+                let all = jobs.into_iter().flat_map(of).map(|path| whole(&path)).collect::<notify::Result<Vec<_>>>()?;
+                all.into_iter().filter(|path| path.exists()).collect()
             }
             // Until its faults are mended, only the manifest itself is of interest.
             Err(ConfigError::Manifest(_) | ConfigError::Read { .. }) if !lock(&self.watched).is_empty() => {
@@ -74,16 +73,25 @@ impl Sources {
             }
             Err(_) => BTreeSet::new(),
         };
-        // A folder that is gone is not watched any more, and may come back.
-        lock(&self.watched).retain(|folder| folder.is_dir());
+        // A source that is gone is not watched any more, and may come back.
+        lock(&self.watched).retain(|path| path.exists());
         let watched = lock(&self.watched).clone();
-        for folder in folders.difference(&watched) {
-            self.watcher.watch(folder, RecursiveMode::Recursive)?;
-        }
-        if watched.is_empty() && !folders.contains(around) {
+        if watched.is_empty() && !sources.contains(around) {
             self.watcher.watch(around, RecursiveMode::NonRecursive)?;
         }
-        lock(&self.watched).extend(folders);
+        let is_watched = |folder: &Path| folder == around || folder.ancestors().any(|folder| sources.contains(folder));
+        for path in sources.difference(&watched) {
+            match path.parent() {
+                // What is saved by an editor may be another file of that name: its folder tells.
+                Some(folder) if path.is_file() => {
+                    if !is_watched(folder) {
+                        self.watcher.watch(folder, RecursiveMode::NonRecursive)?;
+                    }
+                }
+                _ => self.watcher.watch(path, RecursiveMode::Recursive)?,
+            }
+        }
+        lock(&self.watched).extend(sources);
         Ok(())
     }
 }
@@ -97,22 +105,22 @@ fn manifest(config: &Config) -> notify::Result<PathBuf> {
     }
 }
 
-/// A folder's whole path without links: some systems tell of changes so. Where it is not there, as it would be.
-fn whole(folder: &Path) -> notify::Result<PathBuf> {
-    std::fs::canonicalize(folder).or_else(|_| std::path::absolute(folder)).map_err(notify::Error::io)
+/// A whole path without links: some systems tell of changes so. Where it is not there, as it would be.
+fn whole(path: &Path) -> notify::Result<PathBuf> {
+    std::fs::canonicalize(path).or_else(|_| std::path::absolute(path)).map_err(notify::Error::io)
 }
 
-fn lock(folders: &Mutex<BTreeSet<PathBuf>>) -> MutexGuard<'_, BTreeSet<PathBuf>> {
-    folders.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(sources: &Mutex<BTreeSet<PathBuf>>) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+    sources.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn notice(tell: &Sender<()>, manifest: &Path, folders: &BTreeSet<PathBuf>, event: notify::Result<notify::Event>) {
+fn notice(tell: &Sender<()>, manifest: &Path, sources: &BTreeSet<PathBuf>, event: notify::Result<notify::Event>) {
     // A watch that fails may have missed a change: a build that finds none does nothing.
     let changed = event.map_or(true, |event| {
         // What the app's own folder is called says nothing about what is in it.
         let around = manifest.parent().unwrap_or(Path::new("/"));
         // Beside the manifest there may be anything, such as what this very program writes.
-        let known = |path: &PathBuf| path == manifest || folders.iter().any(|folder| path.starts_with(folder));
+        let known = |path: &PathBuf| path == manifest || sources.iter().any(|source| path.starts_with(source));
         let of_sources = |path: &PathBuf| known(path) && stamp::is_source(path.strip_prefix(around).unwrap_or(path));
         !matches!(event.kind, EventKind::Access(_)) && (event.need_rescan() || event.paths.iter().any(of_sources))
     });
@@ -159,15 +167,20 @@ mod tests {
     }
 
     const APP: &str = "[app]\nname = \"a\"\n[component.one]\nsource = \"one.wasm\"\n\
-        build = { language = \"c\", folder = \"one\", wit = \"../wit\" }\n";
+        build = { language = \"c\", folder = \"one\", wit = \"../wit\" }\n\
+        [component.two]\nsource = \"two.wasm\"\n\
+        build = { language = \"c\", folder = \"two\", wit = \"../shared/two.wit\" }\n";
 
     #[test]
     fn sources_are_told_from_what_builds_leave_behind() {
         let place = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| std::fs::write(place.path().join(name), text).unwrap();
         std::fs::create_dir_all(place.path().join("one/target")).unwrap();
-        std::fs::create_dir_all(place.path().join("wit")).unwrap();
+        for folder in ["wit", "two", "shared"] {
+            std::fs::create_dir_all(place.path().join(folder)).unwrap();
+        }
         file("coracle.toml", APP);
+        file("shared/two.wit", "package a:a;");
         file("one/a.c", "1");
         let config = config(place.path());
         let mut sources = Sources::watch(&config).unwrap();
@@ -175,10 +188,14 @@ mod tests {
         file("one/target/a.o", "1");
         file("one.wasm", "1");
         file("dev.log", "1");
+        file("shared/one.wit", "package a:b;");
         assert!(sources.changes.recv_timeout(QUIET * 3).is_err());
         file("one/a.c", "2");
         sources.changed(&config).unwrap();
         file("wit/world.wit", "package a:b;");
+        sources.changed(&config).unwrap();
+        file("shared/two-new.wit", "package a:b;");
+        std::fs::rename(place.path().join("shared/two-new.wit"), place.path().join("shared/two.wit")).unwrap();
         sources.changed(&config).unwrap();
         file("coracle.toml", &format!("{APP}# changed\n"));
         sources.changed(&config).unwrap();
