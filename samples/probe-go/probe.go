@@ -50,10 +50,16 @@ func answer(response *web.Response, request *web.Request) {
 		time.Sleep(time.Millisecond)
 		passed := time.Since(now)
 		fmt.Fprintln(response, now.Year() > 2025, passed >= time.Millisecond && passed < time.Minute)
+	case "/leave", "/leave/dying":
+		began, variables, table["left"] = began+1000, variables+1000, 1000
+		if strings.HasSuffix(request.Path, "dying") {
+			panic("with all that it left")
+		}
+		fmt.Fprintln(response, variables, began, len(table))
 	case "/work":
 		fmt.Fprintln(response, work())
 	default:
-		io.WriteString(response, "/random /granted /began /time /work\n")
+		io.WriteString(response, "/random /granted /began /leave /leave/dying /time /work\n")
 	}
 }
 

@@ -48,8 +48,7 @@ pub(super) fn check(project: &Project, folder: &Path, coracle: impl Fn(&Path, &[
     }
     holds(&ask(server.address, "/granted")?, "granted when it runs granted when it runs\n <nil> 1")?;
     holds(&ask(server.address, "/time")?, "true true")?;
-    // The build sees no variables, and its work is done once.
-    holds(&ask(server.address, "/began")?, "0 1 999 1000")?;
+    instances_leave_nothing(server.address)?;
     drop(server);
     what_reads_at_its_start_is_refused(folder, coracle)
 }
@@ -63,6 +62,24 @@ fn instances_draw_anew(address: SocketAddr) -> Result {
         if values.len() < least {
             return Err(format!("{what}: {INSTANCES} instances drew {} values: {values:?}", values.len()).into());
         }
+    }
+    Ok(())
+}
+
+/// Every instance begins as the build left it, whatever those before it did and however they ended.
+fn instances_leave_nothing(address: SocketAddr) -> Result {
+    // The build sees no variables, and its work is done once.
+    const BEGUN: &str = "0 1 999 1000";
+    holds(&ask(address, "/began")?, BEGUN)?;
+    for path in ["/leave", "/leave/dying", "/leave", "/work"] {
+        // What ends in a trap is answered as an error.
+        match (path, ask(address, path)) {
+            ("/leave", Ok(left)) => holds(&left, "1000 1001 1001")?,
+            ("/leave/dying", Err(died)) => holds(&died.to_string(), "500")?,
+            ("/work", Ok(_)) => {}
+            (path, answer) => return Err(format!("{path} was answered with {answer:?}").into()),
+        }
+        holds(&ask(address, "/began")?, BEGUN)?;
     }
     Ok(())
 }
