@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{HttpService, service_fn};
@@ -18,6 +19,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
+use crate::forwarded;
 use crate::http1::guard::{Findings, Guard};
 use crate::http1::head::MAX_HEAD_BYTES;
 use crate::io::{Open, Rewind, Steady};
@@ -109,6 +111,8 @@ impl Default for Timeouts {
 pub(crate) struct Peer {
     /// The other end of the connection: a client or a proxy.
     pub(crate) address: SocketAddr,
+    /// Its address as each of its requests shows it to guests and the log.
+    pub(crate) name: HeaderValue,
     /// Our end.
     pub(crate) local: SocketAddr,
     pub(crate) tls: bool,
@@ -133,6 +137,7 @@ impl Peer {
     pub(crate) fn new(address: SocketAddr, local: SocketAddr, tls: bool) -> Self {
         Self {
             address,
+            name: forwarded::name(address.ip().to_canonical()),
             local,
             tls,
             findings: Findings::default(),

@@ -12,6 +12,8 @@ use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Scheme;
 use ipnet::IpNet;
 
+use crate::connection::Peer;
+
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -51,23 +53,24 @@ impl TrustedProxies {
 /// Who asks, and by which scheme.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Client {
-    pub(crate) address: IpAddr,
+    /// Its address.
+    pub(crate) name: HeaderValue,
     pub(crate) scheme: Scheme,
     /// Whether the request came through a trusted proxy, whose request id is then taken too.
     pub(crate) by_proxy: bool,
 }
 
 /// Finds out who the client is and rewrites the headers that tell the guest.
-pub(crate) fn identify(headers: &mut HeaderMap, peer: SocketAddr, tls: bool, trusted: &TrustedProxies) -> Client {
-    let peer = peer.ip().to_canonical();
+pub(crate) fn identify(headers: &mut HeaderMap, peer: &Peer, trusted: &TrustedProxies) -> Client {
+    let address = peer.address.ip().to_canonical();
     let mut client = Client {
-        address: peer,
-        scheme: if tls { Scheme::HTTPS } else { Scheme::HTTP },
-        by_proxy: trusted.contains(peer),
+        name: peer.name.clone(),
+        scheme: if peer.tls { Scheme::HTTPS } else { Scheme::HTTP },
+        by_proxy: trusted.contains(address),
     };
     if client.by_proxy {
         let claims = Claims::read(headers);
-        client.address = claims.client(peer, trusted);
+        client.name = name(claims.client(address, trusted));
         client.scheme = claims.scheme.unwrap_or(client.scheme);
     } else {
         headers.remove(HOST);
@@ -75,12 +78,15 @@ pub(crate) fn identify(headers: &mut HeaderMap, peer: SocketAddr, tls: bool, tru
     for name in &OTHERS {
         headers.remove(name);
     }
-    if let Ok(address) = HeaderValue::try_from(client.address.to_string()) {
-        headers.insert(FOR, address);
-    }
+    headers.insert(FOR, client.name.clone());
     let scheme = if client.scheme == Scheme::HTTPS { "https" } else { "http" };
     headers.insert(PROTO, HeaderValue::from_static(scheme));
     client
+}
+
+/// An address as guests and the log have it.
+pub(crate) fn name(address: IpAddr) -> HeaderValue {
+    HeaderValue::try_from(address.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 /// What the proxies say.
@@ -192,11 +198,12 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
         }
-        (identify(&mut map, peer.parse().unwrap(), false, &trusted), map)
+        let peer = Peer::new(peer.parse().unwrap(), "127.0.0.1:80".parse().unwrap(), false);
+        (identify(&mut map, &peer, &trusted), map)
     }
 
     fn client(peer: &str, headers: &[(&'static str, &str)]) -> String {
-        run(peer, headers).0.address.to_string()
+        run(peer, headers).0.name.to_str().unwrap().to_owned()
     }
 
     #[test]
@@ -209,7 +216,7 @@ mod tests {
             ("x-real-ip", "1.2.3.4"),
         ];
         let (client, headers) = run(STRANGER, &claims);
-        assert_eq!(client.address.to_string(), "203.0.113.9");
+        assert_eq!(client.name, "203.0.113.9");
         assert_eq!(client.scheme, Scheme::HTTP);
         assert!(!client.by_proxy);
         assert_eq!(headers[FOR], "203.0.113.9");
@@ -242,7 +249,7 @@ mod tests {
             ("x-forwarded-host", "shop.example"),
         ];
         let (client, headers) = run(PROXY, &headers);
-        assert_eq!(client.address.to_string(), "2001:db8::1");
+        assert_eq!(client.name, "2001:db8::1");
         assert_eq!(client.scheme, Scheme::HTTPS);
         assert_eq!(headers[FOR], "2001:db8::1");
         assert_eq!(headers[HOST], "shop.example");

@@ -1,6 +1,5 @@
 //! The first phase: who asks, from where, in which trace, and by which name the request is known from here on.
 
-use std::net::IpAddr;
 use std::time::Instant;
 
 use coracle_daemon::trace;
@@ -28,7 +27,7 @@ pub(crate) struct Identity {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) version: Version,
-    pub(crate) client: IpAddr,
+    client: HeaderValue,
     pub(crate) scheme: Scheme,
     pub(crate) traceparent: String,
     pub(crate) began: Instant,
@@ -42,8 +41,9 @@ pub(crate) struct RequestId(HeaderValue);
 
 impl RequestId {
     fn random() -> Self {
-        let hex = format!("{:032x}", rand::random::<u128>());
-        Self(HeaderValue::try_from(hex).unwrap_or(HeaderValue::from_static("none")))
+        let mut digits = [0; 32];
+        trace::write_hex(&rand::random::<[u8; 16]>(), &mut digits);
+        Self(HeaderValue::from_bytes(&digits).unwrap_or(HeaderValue::from_static("none")))
     }
 
     /// Taken from a request that a trusted proxy has passed on.
@@ -68,7 +68,7 @@ impl Identity {
         let (method, uri, version) = (request.method().clone(), request.uri().clone(), request.version());
         let headers = request.headers_mut();
         let json = response::wants_json(headers);
-        let client = forwarded::identify(headers, peer.address, peer.tls, trusted);
+        let client = forwarded::identify(headers, peer, trusted);
         let id = match client.by_proxy {
             true => RequestId::from_proxy(headers),
             false => None,
@@ -82,24 +82,29 @@ impl Identity {
             method,
             uri,
             version,
-            client: client.address,
+            client: client.name,
             scheme: client.scheme,
             traceparent,
             began: Instant::now(),
             json,
         }
     }
+
+    /// The client's address.
+    pub(crate) fn client(&self) -> &str {
+        self.client.to_str().unwrap_or_default()
+    }
 }
 
 /// Takes up the request's trace, or begins one, with a span of its own, and hands it on in the headers.
 fn trace(headers: &mut HeaderMap) -> String {
-    let values = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>();
-    let parents = values(TRACEPARENT);
-    let context = trace::Context::receive(parents.iter().copied());
+    let values = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    let (context, has_parent) = match trace::Context::parent(values(TRACEPARENT)) {
+        Some(parent) => (parent.child(), true),
+        None => (trace::Context::root(false), false),
+    };
     // The state belongs to the parent: without a sound one it means nothing.
-    let is_sound = |parent| std::str::from_utf8(parent).is_ok_and(|text| text.parse::<trace::Context>().is_ok());
-    let has_parent = matches!(parents[..], [parent] if is_sound(parent));
-    let state = trace::state(values(TRACESTATE)).filter(|_| has_parent);
+    let state = if has_parent { trace::state(values(TRACESTATE)) } else { None };
     let traceparent = context.to_string();
     headers.remove(TRACESTATE);
     if let Some(state) = state.and_then(|state| HeaderValue::try_from(state).ok()) {
