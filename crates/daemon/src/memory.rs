@@ -1,4 +1,6 @@
-//! How much memory this process may have.
+//! How much memory this process may have, and what it can do without.
+
+use std::io;
 
 use crate::platform;
 
@@ -8,6 +10,15 @@ pub fn available() -> Option<u64> {
     platform::memory()
 }
 
+/// Gives back the pages of the program that were needed to start and may not be needed again: command lines, settings, and all
+/// that the kernel read beside them. What is still needed comes back as it is touched, from the file or the kernel's cache of it.
+///
+/// # Errors
+/// What the system said. Nothing is lost then.
+pub fn let_go_of_start() -> io::Result<()> {
+    platform::let_go_of_program()
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -15,5 +26,19 @@ mod tests {
     fn a_machine_that_runs_tests_has_memory() {
         let available = super::available().unwrap();
         assert!((64 << 20..1 << 50).contains(&available), "{available}");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn pages_of_the_start_are_let_go_and_the_program_goes_on() {
+        let resident = || -> u64 {
+            let status = std::fs::read_to_string("/proc/self/status").unwrap();
+            let line = status.lines().find_map(|line| line.strip_prefix("RssFile:")).unwrap();
+            line.trim().trim_end_matches(" kB").parse().unwrap()
+        };
+        let before = resident();
+        super::let_go_of_start().unwrap();
+        let after = resident();
+        assert!(after < before, "{before} KiB, then {after} KiB");
     }
 }
