@@ -27,6 +27,32 @@ pub(super) fn from_file(engine: &wasmtime::Engine, kind: CodeKind, path: &Path) 
     }
 }
 
+/// Gives back the pages of a cache entry that were read to load it: of most code a process has, little is run at one time.
+/// They come back from the file, or the kernel's cache of it, as they are touched.
+///
+/// # Preconditions
+/// The code comes from [`from_file`].
+#[cfg(target_os = "linux")]
+pub(super) fn let_go(code: &Code) -> std::io::Result<()> {
+    let image = match code {
+        Code::Module(module) => module.image_range(),
+        Code::Component(component) => component.image_range(),
+    };
+    let length = image.end.addr() - image.start.addr();
+    // SAFETY: the pages are those of the mapped file, by the precondition, and hold what it holds: nothing is ever written to them,
+    // since the engine takes no image that has relocations, and makes it read-only before it is used.
+    match unsafe { libc::madvise(image.start.cast_mut().cast(), length, libc::MADV_DONTNEED) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+/// Other systems write such pages out when memory is short.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn let_go(_: &Code) -> std::io::Result<()> {
+    Ok(())
+}
+
 /// Takes code that was compiled a moment ago and could not be kept.
 ///
 /// # Preconditions

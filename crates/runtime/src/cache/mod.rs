@@ -129,8 +129,20 @@ impl Cache {
     pub(crate) fn find(&self, engine: &Engine, key: &Key, kind: CodeKind) -> Result<Option<Code>, CompileError> {
         let Some(concurrent) = self.holding(key, kind) else { return Ok(None) };
         let wasm = engine.wasm_for(concurrent)?;
-        let code = map::from_file(wasm, kind, &self.code_path(key));
-        Ok(code.inspect_err(|error| tracing::debug!(%error, "a cache entry cannot be mapped")).ok())
+        let code = match map::from_file(wasm, kind, &self.code_path(key)) {
+            Ok(code) => code,
+            Err(error) => {
+                tracing::debug!(%error, "a cache entry cannot be mapped");
+                return Ok(None);
+            }
+        };
+        // A command runs at once, and a server has many functions of which most wait.
+        if engine.options().pool.is_some()
+            && let Err(error) = map::let_go(&code)
+        {
+            tracing::debug!(%error, "pages of a cache entry are kept");
+        }
+        Ok(Some(code))
     }
 
     /// Whether there is an entry for `key` that holds, and which engine it is for ([`Engine::wasm_for`]).

@@ -35,8 +35,12 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
+        Self::with(EngineOptions::command())
+    }
+
+    fn with(options: EngineOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let engine = Engine::new(EngineOptions::command(), Compiler::InProcess).unwrap();
+        let engine = Engine::new(options, Compiler::InProcess).unwrap();
         let cache = Cache::open(&folder.path().join("cache")).unwrap();
         Self { folder, engine, cache, compiled: Count::default() }
     }
@@ -85,6 +89,14 @@ fn other_settings_are_other_entries() {
     load(&fuel, Some(&fixture.cache), &module(1), &fixture.compiled).unwrap();
     assert_eq!(fixture.compiled.0.take(), 1);
     assert_eq!(files_with(fixture.cache.directory(), CODE).len(), 2);
+}
+
+#[test]
+fn a_servers_code_is_let_go_and_comes_back_as_it_was() {
+    let fixture = Fixture::with(EngineOptions::server(1));
+    for (answer, compiled) in [(1, 1), (2, 1), (1, 0), (2, 0)] {
+        assert_eq!(fixture.run(answer), compiled);
+    }
 }
 
 #[test]
