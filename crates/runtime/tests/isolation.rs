@@ -1,5 +1,7 @@
 //! Nothing of an instance is seen by the one that has its place after it: no memory, no global, no table, no handle.
 
+#![allow(clippy::unwrap_used, reason = "a helper of tests fails the test that called it")]
+
 mod guests;
 
 use std::time::Duration;
@@ -19,12 +21,12 @@ const LEFT: [u32; 4] = [8, 30_000, 1_200_000, 40 << 16];
 fn guest(engine: &Engine, left: u32, end: &str) -> Function {
     let text = include_str!("isolation.wat").replace("{LEFT}", &left.to_string()).replace("{END}", end);
     let limits = Limits { cpu_time: Some(Duration::from_millis(200)), ..Limits::http() };
-    function(engine, &wat::parse_str(text).expect("the guest is well-formed"), limits)
+    function(engine, &wat::parse_str(text).unwrap(), limits)
 }
 
 /// One instance at a time: each has the place of the one before it.
 fn one_place() -> Engine {
-    Engine::new(EngineOptions::server(1), Compiler::InProcess).expect("an engine")
+    Engine::new(EngineOptions::server(1), Compiler::InProcess).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
