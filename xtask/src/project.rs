@@ -35,7 +35,7 @@ impl Project {
         Ok(metadata.target_directory.into_std_path_buf())
     }
 
-    /// The `coracle` program of a build profile, whose folder is `debug` or `release`.
+    /// The `coracle` program of a build profile, whose folder is `debug`, `release` or `dist`.
     pub(crate) fn coracle(&self, profile: &str) -> Result<PathBuf> {
         Ok(self.target()?.join(profile).join(format!("coracle{}", std::env::consts::EXE_SUFFIX)))
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use coracle_package::grant::{Access, KeyValueBackend, Transport, VariableValue};
 use coracle_package::limit::Limits;
 use coracle_package::manifest::{
-    FILE_NAME, MANIFEST_BYTES, MOST_FAULTS, Manifest, PathPattern, RouteTarget, SecretSource,
+    FILE_NAME, MANIFEST_BYTES, MAX_COMPONENTS, MOST_FAULTS, Manifest, PathPattern, RouteTarget, SecretSource,
 };
 use coracle_package::reference;
 use proptest::prelude::*;
@@ -162,6 +162,18 @@ fn a_flood_of_faults_is_cut_and_quickly_told() {
     assert_eq!(faults.len(), MOST_FAULTS + 1);
     assert!(faults.last().unwrap().message.ends_with("more faults"));
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
+#[test]
+fn an_app_has_as_many_components_as_a_host_has_functions_and_no_more() {
+    let app = |count| {
+        let components = (0..count).map(|index| format!("[component.c{index}]\nsource = \"c.wasm\"\n"));
+        format!("app.name = \"a\"\n{}", components.collect::<String>())
+    };
+    assert_eq!(parse(&app(MAX_COMPONENTS)).unwrap().components.len(), MAX_COMPONENTS);
+    let faults = parse(&app(MAX_COMPONENTS + 1)).unwrap_err().faults;
+    assert_eq!(faults.len(), 1);
+    assert_eq!(faults[0].message, "an app has at most 1000 components, and this manifest has 1001");
 }
 
 proptest! {

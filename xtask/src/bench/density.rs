@@ -21,7 +21,7 @@ const GUEST: &str = "hello-c";
 const GREETING: &[u8] = b"Hello from C!\n";
 
 /// How many there are: as many as one app may have.
-const FUNCTIONS: usize = 100;
+const FUNCTIONS: usize = 1_000;
 
 /// How long a server rests before it is looked at.
 const REST: Duration = Duration::from_secs(2);

@@ -68,6 +68,8 @@ pub(super) struct Idle {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Waiting {
     pub(super) server: Contender,
+    /// Requests that wait.
+    pub(super) requests: u64,
     pub(super) before: Memory,
     pub(super) during: Memory,
 }
@@ -107,7 +109,7 @@ fn wait(run: &Run, contender: Contender) -> Result<Waiting> {
     if flood.good != flood.sent || flood.unsent > 0 || flood.sent * 100 < REQUESTS * 95 {
         return Err(format!("not all of {REQUESTS} requests were sent and answered: {flood:?}").into());
     }
-    Ok(Waiting { server: contender, before, during: during? })
+    Ok(Waiting { server: contender, requests: flood.sent, before, during: during? })
 }
 
 /// A server that lets all of the requests in.
@@ -133,7 +135,7 @@ fn roomy(run: &Run, contender: Contender, address: SocketAddr) -> Result<Command
 impl Waiting {
     /// What each request holds, in KiB, of memory that no other process has a part of.
     pub(super) fn each_kib(&self) -> f64 {
-        (count(self.during.private_kib) - count(self.before.private_kib)) / count(REQUESTS)
+        (count(self.during.private_kib) - count(self.before.private_kib)) / count(self.requests)
     }
 }
 
@@ -162,7 +164,7 @@ impl Report for Results {
         }
         let _ = write!(
             text,
-            "\nBefore and while {REQUESTS} requests wait:\n\n\
+            "\nBefore and while about {REQUESTS} requests wait:\n\n\
              | server | private before, MiB | private, MiB | resident, MiB | private a request, KiB | against `wasmtime serve` \
              |\n|---|---:|---:|---:|---:|---:|\n"
         );

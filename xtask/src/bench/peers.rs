@@ -30,11 +30,11 @@ pub(super) struct Programs {
 }
 
 impl Programs {
-    /// Builds ours, in release unless this is a smoke test, and gets the others.
+    /// Builds ours as it ships, unless this is a smoke test, and gets the others.
     pub(super) fn get(project: &Project, smoke: bool) -> Result<Self> {
         packages::ensure(&LOAD)?;
         let (profile, folder, what) =
-            if smoke { ("dev", "debug", "--workspace") } else { ("release", "release", "--package=coracle") };
+            if smoke { ("dev", "debug", "--workspace") } else { ("dist", "dist", "--package=coracle") };
         shell::run(project.cargo().args(["build", "--profile", profile, what, "--bin", "coracle"]))?;
         Ok(Self {
             coracle: project.coracle(folder)?,

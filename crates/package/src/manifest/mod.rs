@@ -30,9 +30,15 @@ pub const FILE_NAME: &str = "coracle.toml";
 
 /// The most components of one app.
 ///
-/// Reason: apps have a handful; what is done for each, and for each wire between them, stays a matter of milliseconds, and a
-/// request that calls all of them can be served.
-pub const MAX_COMPONENTS: usize = 100;
+/// Reason: apps have a handful, and a host of its customers' functions has many that know nothing of each other. So many are
+/// loaded in a second, and take tens of MB while nobody asks for them (docs/performance.md).
+pub const MAX_COMPONENTS: usize = 1_000;
+
+/// The most components that one invocation may take: a component, and all that provide for it.
+///
+/// Reason: real wirings have under ten; what is done for each, and for each wire between them, stays a matter of milliseconds,
+/// and a request that calls all of them finds instances of them all.
+pub const MAX_TOGETHER: usize = 100;
 
 /// The most WIT packages that a manifest names.
 ///

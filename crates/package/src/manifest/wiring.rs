@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeTable;
 
 use super::parse::{Context, unknown};
-use super::{Component, Manifest};
+use super::{Component, MAX_TOGETHER, Manifest};
 use crate::check::{Check, Reader, Span, text};
 use crate::compose::{self, Part};
 use crate::fault::SyntaxError;
@@ -90,6 +90,9 @@ impl Wiring {
         for (wire, members) in &circles {
             check.fault(wire.provider_span.clone(), circle(members));
         }
+        if circles.is_empty() {
+            self.check_together(check, components);
+        }
         for (name, component) in components {
             if !component.imports.is_empty() && !component.fuse && component.reuse.is_some() {
                 let error = SyntaxError::new(format!(
@@ -106,6 +109,23 @@ impl Wiring {
                 check.absent(span.clone(), error.hint("leave `fuse` out, or name the providers in `imports`"));
             } else if let Err(errors) = compose::united_grants(name, components) {
                 errors.into_iter().for_each(|error| check.fault(span.clone(), error));
+            }
+        }
+    }
+
+    /// Looks at those that provide for nobody: the others' members are among theirs.
+    fn check_together(&self, check: &mut Check<'_>, components: &BTreeMap<String, Component>) {
+        let providers: BTreeSet<&str> = self.wires.iter().map(|wire| wire.provider.as_str()).collect();
+        let roots: BTreeSet<&str> = self.wires.iter().map(|wire| wire.component.as_str()).collect();
+        for root in roots.difference(&providers) {
+            let members = compose::members(root, components).len();
+            if members > MAX_TOGETHER {
+                let error = SyntaxError::new(format!(
+                    "one invocation takes at most {MAX_TOGETHER} components, and `{root}` with all that provide for it has \
+                     {members}"
+                ));
+                let span = self.headers.get(*root).cloned().unwrap_or_default();
+                check.fault(span, error.hint("compose some of them into one: `coracle compose`"));
             }
         }
     }
