@@ -8,6 +8,7 @@ use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 use super::Job;
+use super::sections::without_debug;
 
 /// What was built is no component, or not the one that it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +33,7 @@ impl Unfit {
 pub(super) fn finish(bytes: &[u8], job: &Job) -> Result<Vec<u8>, Unfit> {
     let component = match Parser::is_component(bytes) {
         true => bytes.to_vec(),
-        false => adapt(&embed(bytes, job)?)?,
+        false => adapt(&embed(&without_debug(bytes)?, job)?)?,
     };
     let mut validator = Validator::new_with_features(WasmFeatures::all());
     validator

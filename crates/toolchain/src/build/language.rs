@@ -138,7 +138,7 @@ fn javascript(job: &Job, need: &Need, ending: &str) -> Result<PathBuf, BuildErro
 fn c(job: &Job, need: &Need, bindings: &[PathBuf]) -> Result<PathBuf, BuildError> {
     let output = work(job, "module")?;
     let mut clang = need.find(Tool::Clang)?.program.command();
-    clang.current_dir(&job.folder).args(["-std=gnu17", "-O3", "-msimd128", "-Wall", "-Wextra", "-Wl,--strip-debug"]);
+    clang.current_dir(&job.folder).args(["-std=gnu17", "-O3", "-msimd128", "-Wall", "-Wextra"]);
     if job.build.world.is_some() {
         clang.arg("-mexec-model=reactor");
     }

@@ -3,6 +3,7 @@
 mod bindings;
 mod component;
 mod language;
+mod sections;
 mod snapshot;
 mod stamp;
 mod watch;

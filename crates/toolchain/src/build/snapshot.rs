@@ -7,8 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use wasmparser::{KnownCustom, Parser, Payload};
-
+use super::sections::without_names;
 use super::{BuildError, Unfit};
 
 /// Takes the snapshot of a core module. The second is what the module exports to go on from it.
@@ -186,28 +185,6 @@ pub(super) fn start(module: &[u8], snapshot: &Snapshot) -> Result<Vec<u8>, Unfit
     without_names(&snapshot(module, RESUME)?)
 }
 
-fn without_names(module: &[u8]) -> Result<Vec<u8>, Unfit> {
-    let mut kept = Vec::with_capacity(module.len());
-    let mut from = 0;
-    for payload in Parser::new(0).parse_all(module) {
-        let payload = payload.map_err(|error| Unfit::new(format!("the snapshot is no valid module: {error}")))?;
-        let end = match &payload {
-            Payload::Version { range, .. } => range.end,
-            other => match other.as_section() {
-                Some((_, range)) => range.end,
-                None => continue,
-            },
-        };
-        let is_names =
-            matches!(&payload, Payload::CustomSection(section) if matches!(section.as_known(), KnownCustom::Name(_)));
-        if !is_names {
-            kept.extend(module.get(from..end).unwrap_or_default());
-        }
-        from = end;
-    }
-    Ok(kept)
-}
-
 /// Takes none: where nothing is built.
 #[cfg(test)]
 pub(super) fn none() -> Snapshot {
@@ -217,21 +194,6 @@ pub(super) fn none() -> Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_names_of_functions_go() {
-        let section = |name: &str, rest: &[u8]| {
-            let mut section =
-                vec![0, u8::try_from(1 + name.len() + rest.len()).unwrap(), u8::try_from(name.len()).unwrap()];
-            section.extend(name.bytes().chain(rest.iter().copied()));
-            section
-        };
-        let module = |sections: &[Vec<u8>]| [b"\0asm\x01\0\0\0".to_vec(), sections.concat()].concat();
-        // One empty table of names of functions.
-        let (names, before, after) = (section("name", &[1, 1, 0]), section("before", b"1"), section("after", b"2"));
-        let stripped = without_names(&module(&[before.clone(), names, after.clone()])).unwrap();
-        assert_eq!(stripped, module(&[before, after]));
-    }
 
     #[test]
     fn a_go_whose_sources_are_others_is_refused() {
