@@ -23,6 +23,7 @@ use crate::forwarded::TrustedProxies;
 use crate::listener::{Accepted, Listener};
 use crate::metrics::{Metrics, ReloadLabels};
 use crate::open::Open;
+use crate::rest;
 use crate::tls::{Certificate, RELOAD_INTERVAL};
 use crate::watch::Watcher;
 use crate::wire;
@@ -280,7 +281,7 @@ async fn help(
             None => std::future::pending().await,
         }
     };
-    tokio::join!(fresh, admin, reload(&server, &builder, watcher));
+    tokio::join!(fresh, admin, reload(&server, &builder, watcher), rest::keep_small(&server.metrics));
 }
 
 /// Reads the app again when a file changes or a signal says so, and puts it in the place of the one in use if nothing

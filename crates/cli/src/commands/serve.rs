@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use coracle_daemon::log::{self, Filter, Format, Sink};
-use coracle_daemon::{files, memory, signal};
+use coracle_daemon::{files, signal};
 use coracle_package::grant::Grants;
 use coracle_package::unit::{parse_duration, parse_size};
 use coracle_runtime::cache::Cache;
@@ -26,12 +26,6 @@ pub(crate) const ADDRESS: &str = "127.0.0.1:3000";
 
 /// Events that are logged when nothing is said.
 const FILTER: &str = "info";
-
-/// How long after its start a server gives back what only that needed.
-///
-/// Reason: the first answer is not waited for by then, and what it touched is likely to be touched again, which costs a fault of
-/// half a microsecond for each 64 KiB of the program.
-const SETTLED: Duration = Duration::from_secs(1);
 
 /// Serves components over HTTP
 ///
@@ -227,12 +221,6 @@ pub(crate) fn run(config: Config, listening: impl FnOnce(SocketAddr) -> Result<(
             signal::shutdown().map_err(|error| Failure::internal(format!("cannot listen for signals: {error}")))?;
         let bound = Bound::new(config).await.map_err(|error| failure(&error))?;
         listening(bound.address())?;
-        tokio::spawn(async {
-            tokio::time::sleep(SETTLED).await;
-            if let Err(error) = memory::let_go_of_start() {
-                tracing::debug!(%error, "pages that only the start needed are kept");
-            }
-        });
         Ok(bound.run(shutdown).await)
     });
     // What was not finished in time was cancelled, and must not hold the process.
