@@ -50,10 +50,13 @@ pub(super) fn run(run: &Run, _: &Arguments) -> Result {
     let functions = run.pick(FUNCTIONS, 10);
     let guest = fs::read(run.project.sample(GUEST)?)?;
     let app = |count| app(run, &guest, count);
+    // What is compiled for this is nothing that the user's cache should hold. Coracle makes the folder itself, private to its user.
+    let cache = run.scratch("density-cache")?.join("code");
+    let start = |app: &Path| start(run, app, &cache);
     // The first start compiles.
-    drop(start(run, &app(functions)?)?);
-    let one = idle(&start(run, &app(1)?)?)?;
-    let server = start(run, &app(functions)?)?;
+    drop(start(&app(functions)?)?);
+    let one = idle(&start(&app(1)?)?)?;
+    let server = start(&app(functions)?)?;
     let all = idle(&server)?;
     let mut took = Vec::new();
     for index in 1..functions {
@@ -72,11 +75,10 @@ pub(super) fn run(run: &Run, _: &Arguments) -> Result {
     run.finish(&Results { machine, functions, one, all, asked, p50, p99, longest })
 }
 
-fn start(run: &Run, app: &Path) -> Result<Server> {
+fn start(run: &Run, app: &Path, cache: &Path) -> Result<Server> {
     Server::start(|address| {
         let mut command = contender::coracle(run, app, address);
-        // What is compiled for this is nothing that the user's cache should hold.
-        command.env("CORACLE_CACHE", run.scratch("density-cache")?);
+        command.env("CORACLE_CACHE", cache);
         Ok(command)
     })
 }

@@ -16,7 +16,7 @@ use super::machine::Machine;
 use super::report::{Report, count, mib};
 use super::run::Run;
 use crate::Result;
-use crate::server::{Memory, Server};
+use crate::server::{self, Memory, Server};
 
 /// The function that nobody asks, and who serves it.
 const IDLE: &str = "hello-c";
@@ -94,7 +94,8 @@ pub(super) fn run(run: &Run, _: &Arguments) -> Result {
 
 fn wait(run: &Run, contender: Contender) -> Result<Waiting> {
     let server = Server::start(|address| roomy(run, contender, address))?;
-    thread::sleep(REST);
+    // One answer first: what the program itself needs for it is no request's.
+    server::get(server.address, "/sleep?ms=1")?;
     let before = server.memory()?;
     let path = format!("/sleep?ms={WAIT}");
     let (flood, during) = thread::scope(|scope| {

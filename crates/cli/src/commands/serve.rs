@@ -146,7 +146,9 @@ fn read(arguments: &Arguments, environment: &Environment) -> Result<Config, Fail
 pub(crate) fn base(source: Source, address: SocketAddr, environment: &Environment) -> Config {
     let environment = environment.clone();
     let cache = environment.cache_directory().and_then(|directory| {
-        Cache::open(&directory).inspect_err(|error| tracing::debug!(%error, "running without a code cache")).ok()
+        Cache::open(&directory)
+            .inspect_err(|error| tracing::warn!(%error, "running without a code cache: every start compiles"))
+            .ok()
     });
     Config {
         cache,
