@@ -264,7 +264,8 @@ impl Run<'_> {
 
 fn dropped(told: &dyn GuestLog, lines: u64) {
     if lines > 0 {
-        let what = format!("{lines} more lines were logged than `log-lines` allows");
+        let lines = if lines == 1 { "1 more line was".to_owned() } else { format!("{lines} more lines were") };
+        let what = format!("{lines} logged than `log-lines` allows");
         told.line(LogStream::Log(LogLevel::Warn, "coracle"), &what);
     }
 }
