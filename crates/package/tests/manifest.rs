@@ -176,6 +176,23 @@ fn an_app_has_as_many_components_as_a_host_has_functions_and_no_more() {
     assert_eq!(faults[0].message, "an app has at most 1000 components, and this manifest has 1001");
 }
 
+#[test]
+fn a_dense_wiring_of_many_components_is_quickly_told() {
+    // Half of them are wired to the first of the others, each of which is wired to all behind it.
+    let half = 250;
+    let component = |index: usize| {
+        let providers = if index < half { half..half + 1 } else { index + 1..2 * half };
+        let wires = providers.map(|to| format!("\"a:b/i{to}\" = \"c{to}\"")).collect::<Vec<_>>().join(", ");
+        format!("[component.c{index}]\nsource = \"c.wasm\"\nfuse = true\nimports = {{ {wires} }}\n")
+    };
+    let text = format!("app.name = \"a\"\n{}", (0..2 * half).map(component).collect::<String>());
+    assert!(text.len() < MANIFEST_BYTES, "{}", text.len());
+    let started = std::time::Instant::now();
+    let faults = parse(&text).unwrap_err().faults;
+    assert!(faults.iter().any(|fault| fault.message.contains("one invocation takes at most 100")), "{faults:?}");
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
 proptest! {
     /// A manifest with one slip still reads without a panic, and every fault has a place inside the text.
     #[test]

@@ -108,7 +108,7 @@ impl Line {
         tracing::info!(
             target: "coracle::access",
             request_id = identity.id.as_str(),
-            client = identity.client(),
+            client = %identity.client(),
             method = identity.method.as_str(),
             path = identity.uri.path(),
             protocol = ?identity.version,

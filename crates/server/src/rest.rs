@@ -11,7 +11,7 @@ use crate::metrics::Metrics;
 /// Reason: who started it has the first answer by then.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// How long nobody has asked when a server gives back what it needed to answer.
+/// How often a server looks whether it rests, and gives back what it needed to answer where nobody has asked since.
 ///
 /// Reason: the next request then takes a tenth of a millisecond longer, in which the kernel finds the pages again: that is little
 /// once in so long, and resident memory falls to a third.
@@ -30,7 +30,8 @@ pub(crate) async fn keep_small(metrics: &Metrics) {
     }
 }
 
-fn let_go() {
+/// Gives back what was needed until now, as to read an app.
+pub(crate) fn let_go() {
     if let Err(error) = memory::let_go_of_program() {
         tracing::debug!(%error, "pages of the program are kept");
     }

@@ -327,5 +327,6 @@ async fn reload(server: &Server, builder: &Builder, mut watcher: Option<Watcher>
             }
         };
         server.metrics.reloads.get_or_create(&ReloadLabels { result }).inc();
+        rest::let_go();
     }
 }

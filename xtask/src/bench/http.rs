@@ -208,7 +208,7 @@ impl Report for Results {
                 text,
                 "\n**{guest}**\n\n\
                  | clients | server | processor time, us a request | against `wasmtime serve` | requests a second | p50, us \
-                 | p99, us | resident idle, MiB | after load |\n|---:|---|---:|---:|---:|---:|---:|---:|---:|\n"
+                 | p99, us | resident after the first answer, MiB | after load |\n|---:|---|---:|---:|---:|---:|---:|---:|---:|\n"
             );
             let mut rows: Vec<&Row> = self.rows.iter().filter(|row| row.guest == guest).collect();
             rows.sort_by_key(|row| (row.connections, row.server));

@@ -37,7 +37,9 @@ const TARGETS: [Target; 25] = [
     }),
     at_most("Rust hello, processor time, of defaults", 0.25, |kept| defaults(kept, "hello-rust", "hello-rust")),
     at_most("the same, of best flags", 0.6, |kept| best(kept, "hello-rust")),
-    at_most("Go hello, processor time, of defaults", 0.15, |kept| defaults(kept, http::STARTED, "hello-go")),
+    at_most("Go hello with `snapshot = true`, processor time, of defaults without", 0.15, |kept| {
+        defaults(kept, http::STARTED, "hello-go")
+    }),
     at_most("JavaScript hello, processor time, of defaults", 0.15, |kept| {
         defaults(kept, "hello-javascript", "hello-javascript")
     }),

@@ -11,4 +11,5 @@ mod unite;
 pub use encode::{ComposeError, encode, links};
 pub use fit::{Link, link, open_imports, split_resources};
 pub use part::{PART_BYTES, Part, PartError};
+pub(crate) use unite::members_up_to;
 pub use unite::{entry, members, root, united_grants};

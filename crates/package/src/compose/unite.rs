@@ -10,18 +10,32 @@ use crate::manifest::{Component, Manifest};
 /// A component and all that provides for it, directly or by way of others, each behind what it needs itself. The wiring has
 /// no circles.
 pub fn members<'a>(root: &'a str, components: &'a BTreeMap<String, Component>) -> Vec<&'a str> {
-    fn visit<'a>(name: &'a str, components: &'a BTreeMap<String, Component>, members: &mut Vec<&'a str>) {
+    members_up_to(root, components, usize::MAX)
+}
+
+/// The same, and no more than one over `most`.
+pub(crate) fn members_up_to<'a>(
+    root: &'a str,
+    components: &'a BTreeMap<String, Component>,
+    most: usize,
+) -> Vec<&'a str> {
+    struct Members<'a> {
+        seen: BTreeSet<&'a str>,
+        behind: Vec<&'a str>,
+        most: usize,
+    }
+    fn visit<'a>(name: &'a str, components: &'a BTreeMap<String, Component>, members: &mut Members<'a>) {
         let Some(component) = components.get(name) else { return };
         for provider in component.imports.values() {
-            if !members.contains(&provider.as_str()) {
+            if members.seen.len() <= members.most && members.seen.insert(provider) {
                 visit(provider, components, members);
             }
         }
-        members.push(name);
+        members.behind.push(name);
     }
-    let mut members = Vec::new();
+    let mut members = Members { seen: BTreeSet::from([root]), behind: Vec::new(), most };
     visit(root, components, &mut members);
-    members
+    members.behind
 }
 
 /// The component that stands for the whole app: the one that imports from others and provides for none.

@@ -90,9 +90,7 @@ impl Wiring {
         for (wire, members) in &circles {
             check.fault(wire.provider_span.clone(), circle(members));
         }
-        if circles.is_empty() {
-            self.check_together(check, components);
-        }
+        let is_sound = circles.is_empty() && self.check_together(check, components);
         for (name, component) in components {
             if !component.imports.is_empty() && !component.fuse && component.reuse.is_some() {
                 let error = SyntaxError::new(format!(
@@ -102,7 +100,7 @@ impl Wiring {
                 check.fault(self.headers.get(name).cloned().unwrap_or_default(), error.hint(hint));
             }
         }
-        for (name, span) in self.fuses.iter().filter(|_| circles.is_empty()) {
+        for (name, span) in self.fuses.iter().filter(|_| is_sound) {
             if components.get(name).is_some_and(|component| component.imports.is_empty()) {
                 let error =
                     SyntaxError::new(format!("`{name}` imports from no other component: there is nothing to fuse"));
@@ -113,21 +111,22 @@ impl Wiring {
         }
     }
 
-    /// Looks at those that provide for nobody: the others' members are among theirs.
-    fn check_together(&self, check: &mut Check<'_>, components: &BTreeMap<String, Component>) {
+    /// Tells of the first component that takes too many others, of those that provide for nobody: the others' members are among
+    /// theirs. Whether there is none.
+    fn check_together(&self, check: &mut Check<'_>, components: &BTreeMap<String, Component>) -> bool {
         let providers: BTreeSet<&str> = self.wires.iter().map(|wire| wire.provider.as_str()).collect();
         let roots: BTreeSet<&str> = self.wires.iter().map(|wire| wire.component.as_str()).collect();
-        for root in roots.difference(&providers) {
-            let members = compose::members(root, components).len();
-            if members > MAX_TOGETHER {
-                let error = SyntaxError::new(format!(
-                    "one invocation takes at most {MAX_TOGETHER} components, and `{root}` with all that provide for it has \
-                     {members}"
-                ));
-                let span = self.headers.get(*root).cloned().unwrap_or_default();
-                check.fault(span, error.hint("compose some of them into one: `coracle compose`"));
-            }
-        }
+        let mut roots = roots.difference(&providers);
+        let Some(root) = roots.find(|root| compose::members_up_to(root, components, MAX_TOGETHER).len() > MAX_TOGETHER)
+        else {
+            return true;
+        };
+        let error = SyntaxError::new(format!(
+            "one invocation takes at most {MAX_TOGETHER} components, and `{root}` with all that provide for it has more"
+        ));
+        let span = self.headers.get(*root).cloned().unwrap_or_default();
+        check.fault(span, error.hint("compose some of them into one: `coracle compose`"));
+        false
     }
 
     /// The wires that close a circle, each with the components on it, the wire's provider first. Every wire is followed once.
@@ -197,14 +196,20 @@ impl Wiring {
             return;
         }
         let mut parts: BTreeMap<&str, Part> = BTreeMap::new();
-        for (name, component) in &manifest.components {
+        let wired: BTreeSet<&str> =
+            self.wires.iter().flat_map(|wire| [wire.component.as_str(), wire.provider.as_str()]).collect();
+        // Others may be named by a hint, which is not worth reading all the functions of a host.
+        let are_few = manifest.components.len() <= MAX_TOGETHER;
+        for (name, component) in manifest.components.iter().filter(|(name, _)| are_few || wired.contains(name.as_str()))
+        {
             let path = manifest.resolve(&component.source);
             // What is not there has been told.
             if !path.is_file() {
                 continue;
             }
             match Part::read(name, &path) {
-                Ok(part) => _ = parts.insert(name, part),
+                // Its types are all that is asked for here, and many files do not fit into memory at one time.
+                Ok(part) => _ = parts.insert(name, Part { bytes: Vec::new(), ..part }),
                 Err(error) => {
                     let span = self.headers.get(name).cloned().unwrap_or_default();
                     check.fault(span, SyntaxError::new(format!("{}: {error}", path.display())));

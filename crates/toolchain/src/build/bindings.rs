@@ -51,7 +51,9 @@ pub fn is_generating() -> bool {
 /// source. Files that are the same already stay untouched, so that nothing is built again because of them; those of a world
 /// that was replaced go, but for those that another of `all` jobs has too.
 pub(super) fn write(wanted: &[&Job], all: &[Job]) -> Vec<Result<Vec<PathBuf>, BuildError>> {
-    let before: Vec<_> = wanted.iter().map(|job| noted(job)).collect();
+    // What was written for one that asks for none any more is its author's now.
+    let before: Vec<_> =
+        wanted.iter().map(|job| if job.build.bindings.is_some() { noted(job) } else { Vec::new() }).collect();
     let written: Vec<_> = wanted.iter().map(|job| write_one(job)).collect();
     let of_others = all.iter().filter(|job| job.build.bindings.is_some()).flat_map(noted);
     let kept: BTreeSet<PathBuf> = of_others.filter_map(|file| std::fs::canonicalize(file).ok()).collect();
@@ -60,7 +62,13 @@ pub(super) fn write(wanted: &[&Job], all: &[Job]) -> Vec<Result<Vec<PathBuf>, Bu
 }
 
 fn write_one(job: &Job) -> Result<Vec<PathBuf>, BuildError> {
-    let (Some(bindings), Some(world)) = (&job.build.bindings, &job.build.world) else { return Ok(Vec::new()) };
+    let (Some(bindings), Some(world)) = (&job.build.bindings, &job.build.world) else {
+        let list = job.work.join(WRITTEN);
+        return match std::fs::remove_file(&list) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(BuildError::io(&list)(error)),
+            _ => Ok(Vec::new()),
+        };
+    };
     let generator = match job.build.language {
         Language::Go => {
             let pkg_name = Some(package(job, bindings)?);
@@ -268,6 +276,22 @@ mod tests {
         for (path, there) in [("app.c", false), ("app_type.c", false), ("app2_new.c", true), ("own.c", true)] {
             assert_eq!(folder.path().join("bindings").join(path).exists(), there, "{path}");
         }
+    }
+
+    #[test]
+    fn bindings_that_are_asked_for_no_more_are_their_authors() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut job = job(folder.path(), Language::C, "string");
+        let file = folder.path().join("bindings/app.c");
+        write_alone(&job).unwrap();
+        let bindings = job.build.bindings.take();
+        std::fs::write(&file, "edited").unwrap();
+        assert_eq!(write_alone(&job).unwrap(), Vec::<PathBuf>::new());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "edited");
+        // Nor do they go when others are asked for elsewhere.
+        job.build.bindings = bindings.map(|_| "own".into());
+        write_alone(&job).unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "edited");
     }
 
     #[test]
