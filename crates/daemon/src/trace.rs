@@ -79,6 +79,7 @@ impl fmt::Display for Context {
         write_hex(&self.trace, &mut text[3..35]);
         write_hex(&self.span, &mut text[36..52]);
         write_hex(&[self.flags], &mut text[53..]);
+        // Digits and dashes are text.
         f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }

@@ -92,6 +92,7 @@ impl Identity {
 
     /// The client's address.
     pub(crate) fn client(&self) -> &str {
+        // It was written from an address.
         self.client.to_str().unwrap_or_default()
     }
 }

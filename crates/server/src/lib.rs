@@ -26,7 +26,6 @@ mod record;
 pub mod reference;
 mod request;
 pub mod response;
-mod rest;
 pub mod route;
 mod server;
 pub mod tls;

@@ -83,11 +83,6 @@ impl Metrics {
         self.requests[class].inc();
     }
 
-    /// Requests that were answered, or left before that.
-    pub(crate) fn answered(&self) -> u64 {
-        self.requests.iter().map(|class| class.get()).sum()
-    }
-
     /// Counts what a component used that worked for an invocation of another one.
     pub(crate) fn provided(&self, provider: &ProviderRecord) {
         let labels = ComponentLabels { component: provider.name.to_string() };

@@ -23,7 +23,6 @@ use crate::forwarded::TrustedProxies;
 use crate::listener::{Accepted, Listener};
 use crate::metrics::{Metrics, ReloadLabels};
 use crate::open::Open;
-use crate::rest;
 use crate::tls::{Certificate, RELOAD_INTERVAL};
 use crate::watch::Watcher;
 use crate::wire;
@@ -281,7 +280,7 @@ async fn help(
             None => std::future::pending().await,
         }
     };
-    tokio::join!(fresh, admin, reload(&server, &builder, watcher), rest::keep_small(&server.metrics));
+    tokio::join!(fresh, admin, reload(&server, &builder, watcher));
 }
 
 /// Reads the app again when a file changes or a signal says so, and puts it in the place of the one in use if nothing
@@ -327,6 +326,5 @@ async fn reload(server: &Server, builder: &Builder, mut watcher: Option<Watcher>
             }
         };
         server.metrics.reloads.get_or_create(&ReloadLabels { result }).inc();
-        rest::let_go();
     }
 }

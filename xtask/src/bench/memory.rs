@@ -23,7 +23,7 @@ const IDLE: &str = "hello-c";
 const IDLERS: [Contender; 5] =
     [Contender::Coracle, Contender::Wasmtime, Contender::WasmtimePooled, Contender::WasmCloud, Contender::Native];
 
-/// How long a server rests before it is looked at: longer than any waits before it gives memory back.
+/// How long a server rests before it is looked at.
 const REST: Duration = Duration::from_secs(25);
 
 /// The function that waits: for a clock, which takes nothing but what every request takes.

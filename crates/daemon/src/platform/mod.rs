@@ -18,16 +18,12 @@ pub(crate) use plain::{Reload, Terminate, raise_open_files};
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-mod program;
-#[cfg(target_os = "linux")]
 pub(crate) use linux::{memory, usage};
-#[cfg(target_os = "linux")]
-pub(crate) use program::let_go as let_go_of_program;
 
 #[cfg(not(target_os = "linux"))]
 mod no_usage;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use no_usage::{let_go_of_program, memory, usage};
+pub(crate) use no_usage::{memory, usage};
 
 /// What the process uses.
 #[derive(Clone, Copy, Debug)]

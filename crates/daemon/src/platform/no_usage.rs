@@ -9,8 +9,3 @@ pub(crate) fn usage() -> Option<Usage> {
 pub(crate) fn memory() -> Option<u64> {
     None
 }
-
-/// Systems write such pages out themselves when memory is short.
-pub(crate) fn let_go_of_program() -> std::io::Result<()> {
-    Ok(())
-}

@@ -96,6 +96,7 @@ fn write_one(job: &Job) -> Result<Vec<PathBuf>, BuildError> {
 
 /// The bindings that the last build of a job wrote.
 fn noted(job: &Job) -> Vec<PathBuf> {
+    // Without its list nothing is known to be the build's own, and nothing goes.
     let list = std::fs::read_to_string(job.work.join(WRITTEN)).unwrap_or_default();
     list.lines().map(|path| job.folder.join(path)).collect()
 }

@@ -28,6 +28,7 @@ fn without(module: &[u8], goes: impl Fn(&CustomSectionReader<'_>) -> bool) -> Re
             },
         };
         if !matches!(&payload, Payload::CustomSection(section) if goes(section)) {
+            // The parser's ranges lie in what it reads, and follow each other.
             kept.extend(module.get(from..end).unwrap_or_default());
         }
         from = end;
