@@ -16,12 +16,14 @@ struct Calls {
     ended: bool,
     /// Whether the guest is being polled, on this thread.
     polled: bool,
+    /// What the thread's clock said when it was read last in this poll.
+    read: u64,
 }
 
 impl Current {
     /// Of an instance that works for `invocation` alone.
     pub(crate) fn of(invocation: &Arc<Invocation>) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Calls { calls: vec![Arc::clone(invocation)], ended: false, polled: false })))
+        Arc::new(Self(Mutex::new(Calls { calls: vec![Arc::clone(invocation)], ended: false, polled: false, read: 0 })))
     }
 
     /// The one that the instance works for. Of several it is the oldest: the engine does not say for which of them the
@@ -47,12 +49,20 @@ impl Current {
 
     /// Works for `invocation` too.
     pub(crate) fn add(&self, invocation: Arc<Invocation>) {
-        self.change(|calls| {
-            if std::mem::take(&mut calls.ended) {
-                calls.calls.clear();
-            }
+        let mut calls = self.lock();
+        // The only one is charged from where the last one's end was, or the poll's begin. To read the thread's clock is a
+        // call of the kernel.
+        if std::mem::take(&mut calls.ended) {
+            calls.calls.clear();
             calls.calls.push(invocation);
-        });
+            if calls.polled {
+                let read = calls.read;
+                calls.begin(read);
+            }
+            return;
+        }
+        drop(calls);
+        self.change(|calls| calls.calls.push(invocation));
     }
 
     /// Works for `invocation` no longer.
@@ -67,7 +77,8 @@ impl Current {
     pub(crate) fn enter(&self) -> u64 {
         let mut calls = self.lock();
         calls.polled = true;
-        calls.begin()
+        calls.begin(thread_time());
+        calls.read
     }
 
     /// The poll ends. Returns the thread's clock, and whether a tick interrupted the guest.
@@ -75,7 +86,8 @@ impl Current {
         let mut calls = self.lock();
         calls.polled = false;
         let interrupted = calls.calls.iter().filter(|call| call.meter.take_interrupted()).count() > 0;
-        (calls.end(), interrupted)
+        calls.end(thread_time());
+        (calls.read, interrupted)
     }
 
     /// Whether the wall time of any is over.
@@ -92,12 +104,15 @@ impl Current {
     /// Changes who there is; a poll under way is charged to those who were there before, up to now.
     fn change(&self, change: impl FnOnce(&mut Calls)) {
         let mut calls = self.lock();
-        if calls.polled {
-            calls.end();
+        if !calls.polled {
+            return change(&mut calls);
         }
+        let now = thread_time();
+        calls.end(now);
         change(&mut calls);
-        if calls.polled {
-            calls.begin();
+        // What is done for nobody is charged to nobody: the next poll, at the next tick at the latest, charges again.
+        if !calls.ended {
+            calls.begin(now);
         }
     }
 
@@ -107,15 +122,16 @@ impl Current {
 }
 
 impl Calls {
-    fn begin(&self) -> u64 {
-        let (now, share) = (thread_time(), self.calls.len() as u64);
+    /// Charges all of them from `now` on.
+    fn begin(&mut self, now: u64) {
+        self.read = now;
+        let share = self.calls.len() as u64;
         self.calls.iter().for_each(|call| call.meter.enter(now, share));
-        now
     }
 
-    fn end(&self) -> u64 {
-        let now = thread_time();
+    /// Charges none of them from `now` on.
+    fn end(&mut self, now: u64) {
+        self.read = now;
         self.calls.iter().for_each(|call| call.meter.leave(now));
-        now
     }
 }

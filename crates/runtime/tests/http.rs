@@ -13,6 +13,7 @@ use coracle_package::manifest::Reuse;
 use coracle_runtime::compile::{self, Compiler};
 use coracle_runtime::http::{Call, Failure, Function, RequestBody, RequestBodyError, ResponseBody};
 use coracle_runtime::{Authority, Engine, EngineOptions, Observer, Outcome, Record, Refusal, Resolution, TrapKind};
+use http_body::Body as _;
 use http_body_util::{BodyExt, Full};
 
 /// A built sample, which is kept in the tree.
@@ -64,14 +65,14 @@ impl Kept {
     }
 }
 
-fn body(text: &'static str) -> RequestBody {
-    Full::new(Bytes::from(text)).map_err(|never| -> RequestBodyError { match never {} }).boxed_unsync()
+fn body(text: impl Into<Bytes>) -> RequestBody {
+    Full::new(text.into()).map_err(|never| -> RequestBodyError { match never {} }).boxed_unsync()
 }
 
 async fn call(
     function: &Function,
     path: &str,
-    text: &'static str,
+    text: impl Into<Bytes>,
 ) -> (Result<http::Response<ResponseBody>, Failure>, Kept) {
     send(function, path, body(text)).await
 }
@@ -328,6 +329,47 @@ async fn a_body_streams_through_an_instance_that_is_shared() {
     let (waited, echoed) = tokio::join!(waiting, echoing);
     assert_eq!(waited.1.outcome, Outcome::Ok);
     assert_eq!((echoed.0.as_ref(), echoed.1), (&b"to and fro"[..], Outcome::Ok));
+}
+
+#[tokio::test]
+async fn a_small_answer_of_an_instance_that_is_shared_is_whole_when_it_comes() {
+    let function = shared(Limits::http());
+    let (response, kept) = call(&function, "/count", "").await;
+    let record = kept.record().await;
+    assert_eq!(record.outcome, Outcome::Ok, "it ends before its answer is read");
+    let body = response.unwrap().into_body();
+    assert_eq!(body.size_hint().exact(), Some(2));
+    assert_eq!(body.collect().await.unwrap().to_bytes(), "1\n");
+}
+
+#[tokio::test]
+async fn a_large_answer_of_an_instance_that_is_shared_comes_whole() {
+    let function = shared(Limits::http());
+    let text = "to and fro ".repeat(100_000);
+    let (response, kept) = call(&function, "/echo", text.clone()).await;
+    let body = response.unwrap().into_body().collect().await.unwrap().to_bytes();
+    assert_eq!((body.len(), body == text), (text.len(), true));
+    assert_eq!(kept.record().await.outcome, Outcome::Ok);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn calls_from_many_threads_are_answered_each() {
+    let function = shared(Limits::http());
+    let mut callers = Vec::new();
+    for caller in 0..8 {
+        let function = function.clone();
+        callers.push(tokio::spawn(async move {
+            for number in 0..100 {
+                let text = format!("{caller} {number}");
+                let (response, kept) = call(&function, "/echo", text.clone()).await;
+                assert_eq!(response.unwrap().into_body().collect().await.unwrap().to_bytes(), text);
+                assert_eq!(kept.record().await.outcome, Outcome::Ok);
+            }
+        }));
+    }
+    for caller in callers {
+        caller.await.unwrap();
+    }
 }
 
 #[tokio::test]

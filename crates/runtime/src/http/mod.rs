@@ -1,6 +1,8 @@
 //! Guests that answer HTTP requests: `wasi:http/incoming-handler` 0.2 and `wasi:http/handler` 0.3.
 
 mod body;
+mod driven;
+mod gathered;
 mod guest;
 mod shared;
 mod spare;

@@ -3,9 +3,13 @@
 //! A choice of the manifest, for guests of WASI 0.3. Calls in one instance share its memory, its CPU time in equal parts,
 //! and its end: what traps the guest ends them all. A call that is late or whose caller leaves ends alone, but its guest
 //! cannot be told; such an instance takes no more calls and goes when its last one has ended.
+//!
+//! An instance has a task of its own, but a call that finds it at rest has it work on the caller's thread ([`Driven`]). One
+//! that is at work on another thread is not waited for while there are fewer instances than processors.
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::num::NonZeroUsize;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -15,12 +19,15 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use wasmtime::Store;
 use wasmtime::component::Accessor;
 use wasmtime_wasi_http::p3::bindings::{Service, ServicePre};
 use wasmtime_wasi_http::p3::{self, Request};
 use wasmtime_wasi_http::{Error, WasiBody, WasiHttpView};
 
+use super::driven::{Again, Claim, Driven};
+use super::gathered::Gathered;
 use super::guest::{Ending, pass_on, with_scheme};
 use super::{Ended, Guest, Inner, Job, RequestBody};
 use crate::current::Current;
@@ -33,6 +40,8 @@ use crate::meter::{Exhausted, Metered, passed};
 pub(super) struct Shared {
     reuse: manifest::Reuse,
     service: ServicePre<Host>,
+    /// How many instances can be at work at one time.
+    processors: usize,
     instances: Mutex<Vec<Arc<Instance>>>,
 }
 
@@ -40,6 +49,7 @@ pub(super) struct Shared {
 struct Instance {
     calls: mpsc::UnboundedSender<Call>,
     seats: Mutex<Seats>,
+    driver: Arc<Driven>,
 }
 
 struct Seats {
@@ -62,14 +72,17 @@ struct Call {
 
 impl Shared {
     pub(super) fn new(reuse: manifest::Reuse, service: ServicePre<Host>) -> Self {
-        Self { reuse, service, instances: Mutex::default() }
+        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self { reuse, service, processors, instances: Mutex::default() }
     }
 
     /// Has an instance with a free seat answer, or a new one where there is none.
     pub(super) fn call(&self, function: &Arc<Inner>, job: Job) -> Guest {
         let (ended, told) = oneshot::channel();
         let (present, left) = oneshot::channel();
-        self.seat(function, Call { job, ended, left });
+        if let Some(claim) = self.seat(function, Call { job, ended, left }) {
+            claim.poll();
+        }
         Box::pin(async move {
             let ended = told.await.ok();
             drop::<oneshot::Sender<()>>(present);
@@ -77,23 +90,38 @@ impl Shared {
         })
     }
 
-    fn seat(&self, function: &Arc<Inner>, mut call: Call) {
+    /// Gives `call` a seat, in an instance that may be polled here where that is returned.
+    fn seat(&self, function: &Arc<Inner>, mut call: Call) -> Option<Claim> {
         let mut instances = lock(&self.instances);
         instances.retain(|instance| !lock(&instance.seats).closed);
         for instance in instances.iter() {
+            let Some(claim) = instance.driver.claim() else { continue };
             match instance.take(&self.reuse, call) {
-                None => return,
+                None => return Some(claim),
                 Some(turned_away) => call = turned_away,
+            }
+        }
+        if instances.len() >= self.processors {
+            for instance in instances.iter() {
+                match instance.take(&self.reuse, call) {
+                    None => return None,
+                    Some(turned_away) => call = turned_away,
+                }
             }
         }
         let (calls, waiting) = mpsc::unbounded_channel();
         let seats = Seats { open: 1, taken: 1, closed: self.reuse.invocations.get() == 1 };
-        let instance = Arc::new(Instance { calls, seats: Mutex::new(seats) });
+        let instance = Arc::new(Instance { calls, seats: Mutex::new(seats), driver: Arc::default() });
         instances.push(Arc::clone(&instance));
+        drop(instances);
+        let (claim, driven) = (instance.driver.claim(), Arc::clone(&instance.driver));
         let current = Current::of(&call.job.invocation);
         let driver =
             Driver { function: Arc::clone(function), instance, current: Arc::clone(&current), roll: Mutex::default() };
-        tokio::spawn(Metered::sharing(current, &function.share, driver.run(call, waiting)));
+        let driver = Again::new(driver.run(call, waiting), Arc::clone(&driven));
+        let driver = Metered::sharing(current, &function.share, driver);
+        driven.start(async { _ = driver.await });
+        claim
     }
 }
 
@@ -163,7 +191,8 @@ impl Driver {
         }
         // Those that had a seat and were not begun go to another instance.
         while let (Ok(call), super::Reuse::Shared(shared)) = (waiting.try_recv(), &self.function.reuse) {
-            shared.seat(&self.function, call);
+            // The other instance's own task goes on: there is no end to what could follow from here.
+            drop(shared.seat(&self.function, call));
         }
     }
 
@@ -210,10 +239,13 @@ impl Driver {
         let begin = |call: Call| {
             let work = self.open(call)?;
             accessor.with(|mut store| store.data_mut().join(&work.invocation));
-            Ok::<_, wasmtime::Error>(answer(accessor, service, work))
+            Ok::<_, wasmtime::Error>(self.answer(accessor, service, work))
         };
+        // Set anew when it is over, and not at each call: where calls follow each other it never is.
+        let mut rest = pin!(tokio::time::sleep(idle));
+        let mut worked = Instant::now();
         let mut running = FuturesUnordered::new();
-        running.push(answer(accessor, service, first));
+        running.push(self.answer(accessor, service, first));
         // The last call, answered: what its guest still does is charged to it, as in an instance of its own.
         let mut last: Option<Arc<Invocation>> = None;
         // Whether the guest still works for a call that has ended without it. That cannot be told from what it does after
@@ -223,6 +255,9 @@ impl Driver {
             let resting = running.is_empty() && last.is_none();
             if resting && lock(&self.instance.seats).closed && waiting.is_empty() {
                 return Ok(());
+            }
+            if !resting {
+                worked = Instant::now();
             }
             let deadline = last.as_ref().and_then(|invocation| invocation.meter.wall_deadline());
             tokio::select! {
@@ -246,7 +281,10 @@ impl Driver {
                 () = passed(deadline), if last.is_some() => {
                     last.take().iter().for_each(|invocation| self.end(invocation, Over::Late));
                 }
-                () = tokio::time::sleep(idle), if resting => self.instance.close(),
+                () = rest.as_mut(), if resting => match worked + idle {
+                    over if over <= Instant::now() => self.instance.close(),
+                    over => rest.as_mut().reset(over),
+                },
             }
         }
     }
@@ -279,41 +317,56 @@ impl Driver {
         // A caller that has left gets no word, and its end is reported as cancelled.
         let _ = ended.send(end);
     }
-}
 
-/// Has the guest answer one call.
-async fn answer(accessor: &Accessor<Host>, service: &Service, work: Work) -> wasmtime::Result<(Arc<Invocation>, Over)> {
-    let Work { request, answer, invocation, left } = work;
-    let guest = async {
-        let (request, sent) = accessor.with(|mut store| {
-            let (request, sent) = Request::from_http(store.data_mut().http().hooks, request);
-            (request, Box::pin(sent) as Pin<Box<dyn Future<Output = _> + Send>>)
-        });
-        let response = match service.handle(accessor, request).await? {
-            Ok(response) => accessor.with(|mut store| p3::Response::into_http(response, &mut store, sent))?,
-            Err(code) => {
-                return Ok::<_, wasmtime::Error>(Ending::Failed(format!("the guest answered with the error {code:?}")));
+    /// Has the guest answer one call.
+    async fn answer(
+        &self,
+        accessor: &Accessor<Host>,
+        service: &Service,
+        work: Work,
+    ) -> wasmtime::Result<(Arc<Invocation>, Over)> {
+        let Work { request, answer, invocation, left } = work;
+        let guest = async {
+            let (request, sent) = accessor.with(|mut store| {
+                let (request, sent) = Request::from_http(store.data_mut().http().hooks, request);
+                (request, Box::pin(sent) as Pin<Box<dyn Future<Output = _> + Send>>)
+            });
+            let response = match service.handle(accessor, request).await? {
+                Ok(response) => accessor.with(|mut store| p3::Response::into_http(response, &mut store, sent))?,
+                Err(code) => {
+                    return Ok::<_, wasmtime::Error>(Ending::Failed(format!(
+                        "the guest answered with the error {code:?}"
+                    )));
+                }
+            };
+            let (head, body) = response.into_parts();
+            let body = Gathered::of(body, &self.instance.driver).await;
+            if body.is_whole() {
+                return Ok(pass_on(http::Response::from_parts(head, body.boxed_unsync()), answer));
             }
+            let (read, over) = oneshot::channel();
+            let (_call, call) = oneshot::channel();
+            let body = Held { body, driver: Arc::clone(&self.instance.driver), _read: read, call };
+            let ending = pass_on(http::Response::from_parts(head, body.boxed_unsync()), answer);
+            // The guest writes the body until nobody reads it any more.
+            let _ = over.await;
+            Ok(ending)
         };
-        let (read, over) = oneshot::channel();
-        let (_call, call) = oneshot::channel();
-        let ending = pass_on(response.map(|body| Held { body, _read: read, call }.boxed_unsync()), answer);
-        // The guest writes the body until nobody reads it any more.
-        let _ = over.await;
-        Ok(ending)
-    };
-    let over = tokio::select! {
-        biased;
-        ending = guest => Over::Guest(ending?),
-        _ = left => Over::Left,
-        () = passed(invocation.meter.wall_deadline()) => Over::Late,
-    };
-    Ok((invocation, over))
+        let over = tokio::select! {
+            biased;
+            ending = guest => Over::Guest(ending?),
+            _ = left => Over::Left,
+            () = passed(invocation.meter.wall_deadline()) => Over::Late,
+        };
+        Ok((invocation, over))
+    }
 }
 
 /// The body of an answer, which breaks off when its call has ended before it.
 struct Held {
-    body: WasiBody,
+    body: Gathered,
+    /// Of the guest that writes it: who reads has it write on.
+    driver: Arc<Driven>,
     /// Dropped with the body: nobody reads it any more.
     _read: oneshot::Sender<()>,
     /// Completes when the call has ended.
@@ -327,7 +380,13 @@ impl Body for Held {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match Pin::new(&mut self.call).poll(context) {
             Poll::Ready(_) => Poll::Ready(Some(Err(Error::ConnectionTerminated))),
-            Poll::Pending => Pin::new(&mut self.body).poll_frame(context),
+            Poll::Pending => {
+                let claim = self.driver.claim();
+                let frame = Pin::new(&mut self.body).poll_frame(context);
+                let Some(claim) = claim else { return frame };
+                claim.poll();
+                if frame.is_pending() { Pin::new(&mut self.body).poll_frame(context) } else { frame }
+            }
         }
     }
 
