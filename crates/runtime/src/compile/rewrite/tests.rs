@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use wasmtime::{Config, Engine, Instance, Module, Store, Val};
 
-use super::unroll::{GROWTH, LEAST_GROWTH, MAX_COPIES, UNROLLED};
+use super::unroll::{GROWTH, LEAST_GROWTH, MAX_COPIES, UNROLLED, UNROLLED_FLOATS};
 use super::*;
 use crate::compile::rewrite::bulk::PIECE;
 
@@ -18,20 +18,27 @@ fn function_of(body: &str) -> Vec<u8> {
     wasm(&format!("(module (memory 1) (func (param i32 i32) (local i32 i64) {body}))"))
 }
 
-#[test]
-fn a_loop_that_ends_with_a_condition_gets_a_way_out() {
-    let body = "local.get 0 i32.const 1 i32.sub local.tee 0";
-    let before = function_of(&format!("loop {body} br_if 0 end"));
-    let way_out = format!("{body} i32.eqz br_if 1 ").repeat(MAX_COPIES - 1);
-    assert_eq!(unroll(&before), function_of(&format!("block loop {way_out} {body} br_if 0 end end")));
+/// A loop with this body, written out.
+fn written_out(body: &str, copies: usize) -> String {
+    format!("block loop {} br 0 end end", format!("block {body} br 2 end ").repeat(copies))
 }
 
 #[test]
-fn a_loop_that_always_begins_again_needs_none() {
-    let body = "local.get 0 i32.eqz br_if 1 local.get 1 br_if 0";
-    let before = function_of(&format!("block loop {body} br 0 end end"));
-    let bodies = format!("{body} ").repeat(MAX_COPIES);
-    assert_eq!(unroll(&before), function_of(&format!("block loop {bodies} br 0 end end")));
+fn a_round_goes_on_with_the_next_copy_or_leaves() {
+    for body in [
+        "local.get 0 i32.const 1 i32.sub local.tee 0 br_if 0",
+        "local.get 0 i32.eqz br_if 1 local.get 1 br_if 0 br 0",
+        "local.get 0 br_if 0 nop",
+        "block local.get 0 br_if 1 local.get 1 br_if 0 end",
+        "local.get 0 if br 1 else br 0 end",
+    ] {
+        // Those that leave the loop leave two labels more: the block of the copy, and the one around the loop.
+        let copied = body.replace("i32.eqz br_if 1", "i32.eqz br_if 3");
+        let before = function_of(&format!("block loop {body} end end"));
+        let after = function_of(&format!("block {} end", written_out(&copied, MAX_COPIES)));
+        assert_eq!(unroll(&before), after, "{body}");
+        wasmparser::validate(&after).unwrap();
+    }
 }
 
 #[test]
@@ -39,24 +46,34 @@ fn branches_that_leave_the_loop_still_lead_to_the_same_place() {
     let body = |out: [u32; 3]| {
         let [one, two, three] = out;
         format!(
-            "local.get 0 br_if {one} block local.get 1 if br {two} end local.get 0 br_if 1 local.get 1 br_if {three} end local.get 0"
+            "local.get 0 br_if {one} block local.get 1 if br {two} end local.get 0 br_if 1 local.get 1 br_if {three} \
+             local.get 0 br_table 0 1 {three} 1 {three} end local.get 0 br_if 0"
         )
     };
-    let before = function_of(&format!("block block loop {} br_if 0 end end end", body([1, 3, 2])));
-    let way_out = format!("{} i32.eqz br_if 1 ", body([2, 4, 3])).repeat(7);
-    let after = function_of(&format!("block block block loop {way_out} {} br_if 0 end end end end", body([2, 4, 3])));
+    let before = function_of(&format!("block block loop {} end end end", body([1, 3, 2])));
+    let after = function_of(&format!("block block {} end end", written_out(&body([3, 5, 4]), UNROLLED / 17)));
     assert_eq!(unroll(&before), after);
+    wasmparser::validate(&after).unwrap();
+}
+
+#[test]
+fn loops_of_floats_and_vectors_may_be_longer() {
+    for of_floats in ["f64.const 1 f64.const 2 f64.add drop", "v128.const i64x2 0 0 v128.any_true drop"] {
+        // With the conditional branch and the `end`.
+        let filled = UNROLLED_FLOATS / 5 - 3 - of_floats.split(" drop").next().unwrap().matches("const").count() - 2;
+        let body = format!("{of_floats} {} local.get 0 br_if 0", "nop ".repeat(filled));
+        let after = function_of(&written_out(&body, 5));
+        assert_eq!(unroll(&function_of(&format!("loop {body} end"))), after, "{of_floats}");
+    }
 }
 
 #[test]
 fn other_loops_are_left_alone() {
     for body in [
-        // With a result, a call, a table of labels, and one that does not begin again at its end.
+        // With a result, a call, and one that never begins again.
         "loop (result i32) local.get 0 br_if 0 i32.const 1 end drop",
         "loop local.get 0 local.get 1 call 0 local.get 0 br_if 0 end",
-        "block loop local.get 0 br_table 0 1 end end",
-        "loop local.get 0 br_if 0 nop end",
-        "loop block local.get 0 br_if 0 end end",
+        "block loop local.get 0 br_table 1 1 end end",
     ] {
         let before = function_of(body);
         assert_eq!(unroll(&before), before, "{body}");
@@ -67,9 +84,9 @@ fn other_loops_are_left_alone() {
 
 #[test]
 fn only_the_innermost_of_loops_is_written_out() {
-    let inner = "local.get 1 i32.const 1 i32.sub local.tee 1";
-    let before = function_of(&format!("loop loop {inner} br_if 0 end local.get 0 br_if 0 end"));
-    let inner = format!("block loop {} {inner} br_if 0 end end", format!("{inner} i32.eqz br_if 1 ").repeat(7));
+    let inner = "local.get 1 i32.const 1 i32.sub local.tee 1 br_if 0";
+    let before = function_of(&format!("loop loop {inner} end local.get 0 br_if 0 end"));
+    let inner = written_out(inner, MAX_COPIES);
     assert_eq!(unroll(&before), function_of(&format!("loop {inner} local.get 0 br_if 0 end")));
 }
 
@@ -79,7 +96,7 @@ fn code_does_not_grow_without_bound() {
     let before = function_of(&many);
     let after = unroll(&before);
     assert!(after.len() > before.len() + LEAST_GROWTH / 2);
-    // What stands around a loop is not counted: three bytes for each copy, three for the block.
+    // What stands around a loop and its copies is not counted: seven bytes for each, five for a copy.
     assert!(
         after.len() < before.len() * (GROWTH + 2) / GROWTH + LEAST_GROWTH * 2,
         "{} of {}",
@@ -219,6 +236,14 @@ enum Statement {
     Store(u8, u8),
     /// Leaves, or begins again, where a local has this bit.
     Branch(u8, u8, u8),
+    /// Leaves, or begins again, always.
+    Always(u8),
+    /// Goes to one of these labels or the last, as a local says.
+    Table(u8, Vec<u8>, u8),
+    /// Calculates with a float.
+    Float(u8),
+    /// Divides by the lowest bits of a local, and traps where they are 0.
+    Divide(u8, u8),
     If(u8, Vec<Statement>, Vec<Statement>),
     Block(Vec<Statement>),
     /// A loop, which ends with a condition on a local or always begins again.
@@ -226,11 +251,15 @@ enum Statement {
 }
 
 fn statements() -> impl Strategy<Value = Vec<Statement>> {
-    use Statement::{Block, Branch, If, Loop, Mix, Store};
+    use Statement::{Always, Block, Branch, Divide, Float, If, Loop, Mix, Store, Table};
     let leaf = prop_oneof![
         4 => (0..4_u8, 0..4_u8, any::<i32>()).prop_map(|(a, b, c)| Mix(a, b, c)),
         2 => (0..4_u8, 0..4_u8).prop_map(|(a, b)| Store(a, b)),
         3 => (0..4_u8, 0..8_u8, 0..6_u8).prop_map(|(a, bit, label)| Branch(a, bit, label)),
+        1 => (0..6_u8).prop_map(Always),
+        2 => (0..4_u8, prop::collection::vec(0..6_u8, 0..6), 0..6_u8).prop_map(|(a, some, other)| Table(a, some, other)),
+        1 => (0..4_u8).prop_map(Float),
+        1 => (0..4_u8, 0..4_u8).prop_map(|(a, b)| Divide(a, b)),
     ];
     let statement = leaf.prop_recursive(5, 60, 6, |inner| {
         let some = prop::collection::vec(inner, 0..6);
@@ -243,8 +272,9 @@ fn statements() -> impl Strategy<Value = Vec<Statement>> {
     prop::collection::vec(statement, 1..6)
 }
 
-/// Locals 0 to 3 are mixed; 4 counts rounds down, so that every program ends.
+/// Locals 0 to 3 are mixed, 6 is a float; 4 counts rounds down, so that every program ends.
 fn write(statements: &[Statement], depth: u32, text: &mut String) {
+    let named = |label: &u8| u32::from(*label) % (depth + 1);
     for statement in statements {
         match statement {
             Statement::Mix(a, b, c) => {
@@ -256,11 +286,21 @@ fn write(statements: &[Statement], depth: u32, text: &mut String) {
                 *text += &format!("local.get {a} i32.const 1023 i32.and local.get {b} i32.store offset=16\n");
             }
             Statement::Branch(a, bit, label) => {
+                *text += &format!("local.get {a} i32.const {} i32.and br_if {}\n", 1 << bit, named(label));
+            }
+            Statement::Always(label) => *text += &format!("br {}\n", named(label)),
+            Statement::Table(a, some, other) => {
+                let labels: String = some.iter().chain([other]).map(|label| format!(" {}", named(label))).collect();
+                *text += &format!("local.get {a} i32.const 7 i32.and br_table{labels}\n");
+            }
+            Statement::Float(a) => {
                 *text += &format!(
-                    "local.get {a} i32.const {} i32.and br_if {}\n",
-                    1 << bit,
-                    u32::from(*label) % (depth + 1)
+                    "local.get 6 f64.const 1.5 f64.mul local.get {a} f64.convert_i32_s f64.add local.tee 6 \
+                     i32.trunc_sat_f64_s local.set {a}\n"
                 );
+            }
+            Statement::Divide(a, b) => {
+                *text += &format!("local.get {a} local.get {b} i32.const 15 i32.and i32.div_u local.set {a}\n");
             }
             Statement::If(a, then, other) => {
                 *text += &format!("local.get {a} if\n");
@@ -292,7 +332,7 @@ fn write(statements: &[Statement], depth: u32, text: &mut String) {
 
 fn program(statements: &[Statement]) -> Vec<u8> {
     let mut text = "(module (memory (export \"memory\") 1) (global (export \"rounds\") (mut i32) (i32.const 0))\n\
-        (func $body (param i32 i32 i32 i32 i32) (result i32) (local i32)\nblock\n"
+        (func $body (param i32 i32 i32 i32 i32) (result i32) (local i32 f64)\nblock\n"
         .to_owned();
     write(statements, 0, &mut text);
     text += "end\n\
@@ -301,13 +341,14 @@ fn program(statements: &[Statement]) -> Vec<u8> {
     wasm(&text)
 }
 
-/// What a program computes: its result, the rounds that are left, its memory.
-fn run(engine: &Engine, binary: &[u8], seed: i32) -> (i32, i32, Vec<u8>) {
+/// What a program computes: its result or why it trapped, the rounds that are left, its memory.
+fn run(engine: &Engine, binary: &[u8], seed: i32) -> (Result<i32, wasmtime::Trap>, i32, Vec<u8>) {
     let module = Module::new(engine, binary).unwrap();
     let mut store = Store::new(engine, ());
     let instance = Instance::new(&mut store, &module, &[]).unwrap();
     let body = instance.get_typed_func::<(i32, i32, i32, i32, i32), i32>(&mut store, "body").unwrap();
-    let result = body.call(&mut store, (seed, seed.wrapping_mul(31), !seed, 5, 1_000)).unwrap();
+    let result = body.call(&mut store, (seed, seed.wrapping_mul(31), !seed, 5, 1_000));
+    let result = result.map_err(|error| *error.downcast_ref().unwrap());
     let rounds = match instance.get_global(&mut store, "rounds").unwrap().get(&mut store) {
         Val::I32(rounds) => rounds,
         other => panic!("{other:?}"),

@@ -5,14 +5,14 @@
 //! rounds, and the compiler, which unrolls nothing itself, has less to do besides. What a function computes stays the
 //! same, and every round still ends: only how often the clock is looked at changes.
 //!
-//! Two forms are known, which are those that compilers write. `B` is a body, `c` leaves a condition on the stack:
+//! `B` is a body, in which branches may lead anywhere:
 //!
 //! | before | after |
 //! |---|---|
-//! | `loop B br 0 end` | `loop B B … B br 0 end` |
-//! | `loop B c br_if 0 end` | `block loop B c i32.eqz br_if 1 B c i32.eqz br_if 1 … B c br_if 0 end end` |
+//! | `loop B end` | `block loop block B br 2 end … block B br 2 end br 0 end end` |
 //!
-//! The block of the second is one more label around the body, so that branches which leave the loop count one label more.
+//! A branch that begins the loop again has the same number in each copy, and leads to the end of its block now, where the next
+//! copy stands. Who comes to the end of a body leaves them all. Branches that leave the loop have two labels more to leave.
 
 use wasm_encoder::{Encode, Instruction};
 use wasmparser::{BinaryReader, BlockType, FunctionBody, Operator};
@@ -23,6 +23,12 @@ use super::Result;
 ///
 /// Reason: a look at the clock costs three or four instructions, so that it is a few hundredths then.
 pub const UNROLLED: usize = 128;
+
+/// How many instructions a loop is written out to which calculates with floats or vectors.
+///
+/// Reason: a look at the clock may call the host, and calls keep no register of that kind: each that is in use is fetched
+/// from the stack after every look (docs/performance.md).
+pub const UNROLLED_FLOATS: usize = 512;
 
 /// How many times a loop is written out at the most.
 ///
@@ -63,54 +69,50 @@ pub(super) fn unroll(body: &[u8], room: &mut Room) -> Result<Vec<u8>> {
         let start = operators.original_position();
         let operator = operators.read()?;
         let end = operators.original_position();
+        if let Some(around) = &mut found {
+            around.instructions += 1;
+            around.has_floats |= is_of_floats(body[start]);
+        }
         match operator {
             Operator::Loop { blockty } => {
                 depth += 1;
                 found = (blockty == BlockType::Empty).then(|| Loop::new(start, end, depth));
             }
-            Operator::Block { .. } | Operator::If { .. } => {
-                depth += 1;
-                found.iter_mut().for_each(Loop::count);
-            }
+            Operator::Block { .. } | Operator::If { .. } => depth += 1,
             Operator::End => {
                 if let Some(short) = found.take_if(|it| it.depth == depth)
                     && let Some(copies) = short.copies(start, room.0)
                 {
-                    room.0 -= copies.saturating_sub(1) * (start - short.body);
+                    room.0 -= (copies - 1) * (start - short.body);
                     written.extend_from_slice(&body[done..short.start]);
                     short.write(&body[..start], copies, &mut written);
                     done = start;
                 }
                 depth = depth.saturating_sub(1);
             }
-            Operator::Br { relative_depth } => {
-                found
-                    .iter_mut()
-                    .for_each(|it| it.branch(Branch { start, end, label: relative_depth, depth, is_br_if: false }));
-            }
-            Operator::BrIf { relative_depth } => {
-                found
-                    .iter_mut()
-                    .for_each(|it| it.branch(Branch { start, end, label: relative_depth, depth, is_br_if: true }));
-            }
-            ref other if has_labels(other) || is_call(other) => {
+            ref other if has_other_labels(other) || is_call(other) => {
                 // `try_table` is the only one of them that opens a label.
                 depth += usize::from(matches!(other, Operator::TryTable { .. }));
                 found = None;
             }
-            _ => found.iter_mut().for_each(Loop::count),
+            ref other => {
+                if let Some(around) = &mut found
+                    && let Some(labels) = Labels::of(other)?
+                {
+                    around.branches.push(Branch { start, end, inside: depth - around.depth, labels });
+                }
+            }
         }
     }
     written.extend_from_slice(&body[done..]);
     Ok(written)
 }
 
-/// Instructions that name labels in other ways than `br` and `br_if`. A loop with one is left alone.
-fn has_labels(operator: &Operator<'_>) -> bool {
+/// Instructions that name labels in other ways than [`Labels`]. A loop with one is left alone.
+fn has_other_labels(operator: &Operator<'_>) -> bool {
     matches!(
         operator,
-        Operator::BrTable { .. }
-            | Operator::BrOnNull { .. }
+        Operator::BrOnNull { .. }
             | Operator::BrOnNonNull { .. }
             | Operator::BrOnCast { .. }
             | Operator::BrOnCastFail { .. }
@@ -128,6 +130,12 @@ fn is_call(operator: &Operator<'_>) -> bool {
     matches!(operator, Operator::Call { .. } | Operator::CallIndirect { .. } | Operator::CallRef { .. })
 }
 
+/// Whether an instruction that begins with this byte calculates with floats, from `f32.abs` to `f64.copysign`, or is one of the
+/// vectors' (the binary format of the WebAssembly specification).
+fn is_of_floats(opcode: u8) -> bool {
+    matches!(opcode, 0x8b..=0xa6 | 0xfd)
+}
+
 /// A loop that has no other inside.
 struct Loop {
     /// Where its instruction begins.
@@ -137,89 +145,102 @@ struct Loop {
     /// How many labels there are inside it, its own included.
     depth: usize,
     instructions: usize,
-    /// Those that leave the loop.
-    outward: Vec<Branch>,
-    /// The last instruction, if that is a branch.
-    last: Option<Branch>,
+    has_floats: bool,
+    branches: Vec<Branch>,
 }
 
-#[derive(Clone, Copy)]
 struct Branch {
     start: usize,
     end: usize,
-    label: u32,
-    /// How many labels there are around it.
-    depth: usize,
-    is_br_if: bool,
+    /// How many labels of the loop's body there are around it, which is also the number of the loop's own.
+    inside: usize,
+    labels: Labels,
+}
+
+enum Labels {
+    Br(u32),
+    BrIf(u32),
+    BrTable(Vec<u32>, u32),
+}
+
+impl Labels {
+    /// Those that an instruction names, if any.
+    fn of(operator: &Operator<'_>) -> Result<Option<Self>> {
+        Ok(match operator {
+            Operator::Br { relative_depth } => Some(Self::Br(*relative_depth)),
+            Operator::BrIf { relative_depth } => Some(Self::BrIf(*relative_depth)),
+            Operator::BrTable { targets } => {
+                Some(Self::BrTable(targets.targets().collect::<Result<_, _>>()?, targets.default()))
+            }
+            _ => None,
+        })
+    }
+
+    /// The same instruction with others.
+    fn map(&self, label: impl Fn(u32) -> u32) -> Instruction<'_> {
+        match self {
+            Self::Br(only) => Instruction::Br(label(*only)),
+            Self::BrIf(only) => Instruction::BrIf(label(*only)),
+            Self::BrTable(some, other) => {
+                Instruction::BrTable(some.iter().copied().map(&label).collect(), label(*other))
+            }
+        }
+    }
 }
 
 impl Loop {
     fn new(start: usize, body: usize, depth: usize) -> Self {
-        Self { start, body, depth, instructions: 0, outward: Vec::new(), last: None }
-    }
-
-    fn count(&mut self) {
-        self.instructions += 1;
-        self.last = None;
-    }
-
-    fn branch(&mut self, branch: Branch) {
-        self.instructions += 1;
-        self.last = Some(branch);
-        if branch.label as usize > branch.depth - self.depth {
-            self.outward.push(branch);
-        }
+        Self { start, body, depth, instructions: 0, has_floats: false, branches: Vec::new() }
     }
 
     /// How often it is written out, if at all, where its `end` stands at `end` and `left` bytes may be added.
     fn copies(&self, end: usize, left: usize) -> Option<usize> {
-        self.again(end)?;
-        let wanted = (UNROLLED / self.instructions).min(MAX_COPIES);
+        if !self.begins_again() {
+            return None;
+        }
+        let unrolled = if self.has_floats { UNROLLED_FLOATS } else { UNROLLED };
+        let wanted = (unrolled / self.instructions).min(MAX_COPIES);
         let copies = wanted.min(1 + left / (end - self.body));
         (copies > 1).then_some(copies)
     }
 
-    /// The branch that begins it again, where that is its last instruction.
-    fn again(&self, end: usize) -> Option<Branch> {
-        self.last.filter(|last| last.end == end && last.label == 0 && last.depth == self.depth)
+    /// Whether there is a second round at all.
+    fn begins_again(&self) -> bool {
+        self.branches.iter().any(|branch| {
+            let is_own = |label: &u32| *label as usize == branch.inside;
+            match &branch.labels {
+                Labels::Br(only) | Labels::BrIf(only) => is_own(only),
+                Labels::BrTable(some, other) => some.iter().chain([other]).any(is_own),
+            }
+        })
     }
 
-    /// Writes it, up to its `end`.
+    /// Writes it, up to the `end` that stands behind `body`.
     fn write(&self, body: &[u8], copies: usize, written: &mut Vec<u8>) {
-        let Some(again) = self.again(body.len()) else { return };
-        let instruction = &body[self.start..self.body];
-        if !again.is_br_if {
-            written.extend_from_slice(instruction);
-            for _ in 0..copies {
-                written.extend_from_slice(&body[self.body..again.start]);
-            }
-            written.extend_from_slice(&body[again.start..again.end]);
-            return;
-        }
+        let copy = self.copy(body);
         Instruction::Block(wasm_encoder::BlockType::Empty).encode(written);
-        written.extend_from_slice(instruction);
-        let copy = self.one_label_more(body, again.start);
-        for _ in 1..copies {
+        written.extend_from_slice(&body[self.start..self.body]);
+        for _ in 0..copies {
             written.extend_from_slice(&copy);
-            Instruction::I32Eqz.encode(written);
-            Instruction::BrIf(1).encode(written);
         }
-        written.extend_from_slice(&copy);
-        Instruction::BrIf(0).encode(written);
+        Instruction::Br(0).encode(written);
         Instruction::End.encode(written);
     }
 
-    /// The body up to `end`, where branches that leave the loop have one label more to leave.
-    fn one_label_more(&self, body: &[u8], end: usize) -> Vec<u8> {
-        let mut copy = Vec::with_capacity(end - self.body);
+    /// Its body in a block, from whose end the loop goes on.
+    fn copy(&self, body: &[u8]) -> Vec<u8> {
+        let mut copy = Vec::with_capacity(body.len() - self.body);
+        Instruction::Block(wasm_encoder::BlockType::Empty).encode(&mut copy);
         let mut done = self.body;
-        for branch in self.outward.iter().filter(|branch| branch.start < end) {
+        for branch in &self.branches {
             copy.extend_from_slice(&body[done..branch.start]);
-            let label = branch.label + 1;
-            if branch.is_br_if { Instruction::BrIf(label) } else { Instruction::Br(label) }.encode(&mut copy);
+            let outward = |label: u32| if label as usize > branch.inside { label.saturating_add(2) } else { label };
+            branch.labels.map(outward).encode(&mut copy);
             done = branch.end;
         }
-        copy.extend_from_slice(&body[done..end]);
+        copy.extend_from_slice(&body[done..]);
+        Instruction::Br(2).encode(&mut copy);
+        Instruction::End.encode(&mut copy);
         copy
     }
 }
