@@ -26,10 +26,20 @@ const HOST_STACK: usize = 1 << 20;
 /// 1,000 idle slots of one engine hold at most 64 MiB.
 const KEEP_RESIDENT: usize = 64 << 10;
 
-/// The same where the kernel tells which pages were written (Linux 6.7 and later), in bytes. Only those are restored, so
-/// that more can be kept for nothing: all that a guest in Rust, C or JavaScript writes for a small answer. 1,000 slots
-/// of one engine hold at most 512 MiB after as many requests at once that wrote so much.
+/// The same where the kernel tells which pages were written (Linux 6.7 and later), in bytes, and at the least. Only those are
+/// restored, so that more can be kept for nothing: all that a guest in Rust or C writes for a small answer. 1,000 slots of one
+/// engine hold at most 512 MiB after as many requests at once that wrote so much.
 const KEEP_WRITTEN: usize = 512 << 10;
+
+/// The most that is kept so, in bytes. Between the two it is the memory of all guests divided by the memories of the pool: after as
+/// many requests at once as there are places, these hold no more than guests may, and half of it where each has one memory.
+///
+/// Reason: a guest in JavaScript leaves 300 KiB for a small answer, in Go 0.9 MiB and in Python 3.7 MiB, and one that does
+/// something some more.
+const KEEP_WRITTEN_MOST: usize = 6 << 20;
+
+/// The linear memories in a pool for each instance. Nearly all components have one.
+const MEMORIES_PER_INSTANCE: u32 = 2;
 
 /// The address space of one linear memory, in bytes: all that a 32-bit memory can name, so that bounds need no check.
 const MEMORY_RESERVATION: usize = 4 << 30;
@@ -181,6 +191,11 @@ impl Engine {
         missing && self.inner.budget.make_room()
     }
 
+    /// Bytes that an idle place of the pool keeps of what was written there; none where that cannot be told.
+    pub(crate) fn kept_written(&self) -> Option<usize> {
+        self.inner.options.pool.and_then(|instances| kept_written(instances, self.inner.options.memory))
+    }
+
     /// Keeps the epochs advancing for as long as the guard lives.
     pub(crate) fn run_clock(&self) -> ClockGuard {
         self.inner.ticker.enter(&self.inner.wasm)
@@ -204,18 +219,26 @@ fn config(options: EngineOptions, concurrent: bool) -> Config {
         .wasm_multi_memory(true)
         .wasm_tail_call(true);
     if let Some(instances) = options.pool {
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances, options.memory)));
     }
     config
 }
 
-fn pool(instances: u32) -> PoolingAllocationConfig {
+/// Bytes that each memory in a pool of `instances` keeps of what was written, where guests may hold `budget` together; none where
+/// the kernel does not tell what was written.
+fn kept_written(instances: u32, budget: Option<u64>) -> Option<usize> {
+    let memories = u64::from(instances.saturating_mul(MEMORIES_PER_INSTANCE).max(1));
+    let part = budget.map_or(0, |budget| usize::try_from(budget / memories).unwrap_or(usize::MAX));
+    PoolingAllocationConfig::is_pagemap_scan_available().then(|| part.clamp(KEEP_WRITTEN, KEEP_WRITTEN_MOST))
+}
+
+fn pool(instances: u32, budget: Option<u64>) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
-    let memory = if PoolingAllocationConfig::is_pagemap_scan_available() { KEEP_WRITTEN } else { KEEP_RESIDENT };
+    let memory = kept_written(instances, budget).unwrap_or(KEEP_RESIDENT);
     let parts = instances.saturating_mul(4);
     pool.total_component_instances(instances)
         .total_core_instances(parts)
-        .total_memories(instances.saturating_mul(2))
+        .total_memories(instances.saturating_mul(MEMORIES_PER_INSTANCE))
         .total_tables(parts)
         .total_stacks(instances)
         .total_gc_heaps(instances)
@@ -320,5 +343,17 @@ mod tests {
     fn the_largest_pools_of_both_engines_fit_into_the_address_space() {
         let engine = Engine::new(EngineOptions::server(MAX_POOL * 4), Compiler::InProcess).unwrap();
         engine.wasm_for(true).unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn idle_places_hold_no_more_than_guests_may() {
+        let kept =
+            |instances, memory| kept_written(instances, memory).expect("Linux 6.7 or later tells what was written");
+        assert_eq!(kept(1_000, None), KEEP_WRITTEN);
+        assert_eq!(kept(1_000, Some(512 << 20)), KEEP_WRITTEN);
+        assert_eq!(kept(1_000, Some(4_000 << 20)), 2 << 20);
+        assert_eq!(kept(1_000, Some(64 << 30)), KEEP_WRITTEN_MOST);
+        assert_eq!(kept(0, Some(64 << 30)), KEEP_WRITTEN_MOST);
     }
 }

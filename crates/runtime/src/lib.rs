@@ -23,6 +23,7 @@ mod log;
 mod meter;
 mod module;
 mod outcome;
+mod places;
 mod profile;
 mod session;
 pub mod snapshot;

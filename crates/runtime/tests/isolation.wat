@@ -53,6 +53,14 @@
 
     (func $recurse (call $recurse))
 
+    ;; A word in every third page of 4 KiB.
+    (func $scatter (local $at i32)
+      (local.set $at (i32.const 1000))
+      (loop $more
+        (i32.store (local.get $at) (i32.const -1))
+        (local.set $at (i32.add (local.get $at) (i32.const 12288)))
+        (br_if $more (i32.lt_u (local.get $at) (i32.mul (i32.const 40) (i32.const 65536))))))
+
     (func (export "handle") (param i32 i32)
       (call $look)
       (call $leave)

@@ -48,7 +48,15 @@ async fn run(function: Arc<Inner>, job: Job) -> Ended {
         result = guest => result,
     };
     match result {
-        Ok(ending) => Ended::by_itself(reporter, ending),
+        Ok((ending, instance)) => {
+            if let Some(places) = &function.places {
+                places.tend(invocation.meter.memory_peak()).await;
+            }
+            if matches!(ending, Ending::Answered) {
+                function.keep(instance);
+            }
+            Ended::by_itself(reporter, ending)
+        }
         Err(error) => Ended::failed(reporter, &error, &invocation),
     }
 }
@@ -70,13 +78,14 @@ impl Ended {
     }
 }
 
+/// How it ended, with the instance as it then is.
 async fn answer_request(
     function: &Arc<Inner>,
     request: http::Request<RequestBody>,
     scheme: Scheme,
     answer: oneshot::Sender<http::Response<WasiBody>>,
     invocation: &Arc<Invocation>,
-) -> wasmtime::Result<Ending> {
+) -> wasmtime::Result<(Ending, Instance)> {
     let spare = match &function.reuse {
         Reuse::Spare(spare) => spare.take(),
         Reuse::Never | Reuse::Shared(_) => None,
@@ -97,10 +106,7 @@ async fn answer_request(
         Exports::P3(service) => handle_p3(store, service, with_scheme(request, scheme)?, answer, &writer).await?,
     };
     writer.finish();
-    if matches!(ending, Ending::Answered) {
-        function.keep(instance);
-    }
-    Ok(ending)
+    Ok((ending, instance))
 }
 
 /// A fresh instance, which works for `current`.

@@ -28,6 +28,7 @@ use crate::host::Host;
 use crate::invocation::{Invocation, Observer, Record, Reporter};
 use crate::log::GuestLog;
 use crate::outcome::Outcome;
+use crate::places::Places;
 use crate::turn::Share;
 use crate::wired::{Import, WireError, link};
 use body::Fate;
@@ -100,6 +101,8 @@ struct Inner {
     handler: Handler,
     authority: Arc<Authority>,
     reuse: Reuse,
+    /// What its instances leave behind, where each has a fresh one after it.
+    places: Option<Arc<Places>>,
     /// Its share of the processors.
     share: Arc<Share>,
 }
@@ -179,6 +182,7 @@ impl Function {
         } else {
             return Err(LinkError::NoHandler);
         };
+        let places = if reuse.is_none() { Places::of(engine, component) } else { None };
         let reuse = match (reuse, &handler) {
             (None, _) => Reuse::Never,
             (Some(reuse), _) if reuse.concurrent.get() == 1 => Reuse::Spare(Spare::new(reuse, engine.budget())),
@@ -186,7 +190,7 @@ impl Function {
             (Some(_), Handler::P2(_)) => return Err(LinkError::Concurrent),
         };
         let share = engine.turns().share(authority.limits.weight);
-        Ok(Self { inner: Arc::new(Inner { engine: engine.clone(), handler, authority, reuse, share }) })
+        Ok(Self { inner: Arc::new(Inner { engine: engine.clone(), handler, authority, reuse, places, share }) })
     }
 
     /// Answers one request: in a fresh instance, or in one that is used again where the manifest chose that.

@@ -11,7 +11,8 @@ use bytes::Bytes;
 use coracle_package::grant::Grants;
 use coracle_package::limit::Limits;
 use coracle_package::manifest::Reuse;
-use coracle_runtime::compile::{self, Compiler};
+use coracle_runtime::cache::Cache;
+use coracle_runtime::compile::{self, Code, Compiler};
 use coracle_runtime::http::{Call, Function};
 use coracle_runtime::{Authority, Engine, EngineOptions, GuestLog, Observer, Record, Resolution};
 use http_body_util::{BodyExt, Empty};
@@ -38,8 +39,16 @@ pub fn reused_probe(engine: &Engine) -> Function {
     made(engine, &std::fs::read(path).unwrap(), Limits::http(), Some(reuse))
 }
 
+/// The same, whose code is kept in `cache` and mapped from there.
+pub fn mapped(engine: &Engine, cache: &Cache, component: &[u8], limits: Limits) -> Function {
+    linked(engine, &compile::load(engine, Some(cache), component, &()).unwrap(), limits, None)
+}
+
 fn made(engine: &Engine, component: &[u8], limits: Limits, reuse: Option<Reuse>) -> Function {
-    let code = compile::load(engine, None, component, &()).unwrap();
+    linked(engine, &compile::load(engine, None, component, &()).unwrap(), limits, reuse)
+}
+
+fn linked(engine: &Engine, code: &Code, limits: Limits, reuse: Option<Reuse>) -> Function {
     let resolution = Resolution {
         directory: std::path::Path::new("."),
         variables: &std::collections::BTreeMap::new(),
@@ -48,7 +57,7 @@ fn made(engine: &Engine, component: &[u8], limits: Limits, reuse: Option<Reuse>)
         roots: &[],
     };
     let authority = Authority::resolve(&Grants::default(), limits, &resolution).unwrap();
-    Function::new(engine, &code, Arc::new(authority), reuse).unwrap()
+    Function::new(engine, code, Arc::new(authority), reuse).unwrap()
 }
 
 #[derive(Clone, Default)]
