@@ -112,8 +112,10 @@ pub fn run(config: &Config) -> Result<Vec<PathBuf>, NewError> {
     }
     let mut written = Vec::new();
     let own = [(FILE_NAME, manifest.as_str()), (".gitignore", template::IGNORED)];
+    // By a first part that Go keeps for such: an app may be called what one of its own packages is.
+    let module = format!("example/{name}");
     for (path, content) in own.into_iter().chain(template::files(*language, *kind, *wasi)) {
-        let content = content.replace("{{name}}", &name).replace(template::SAMPLES_IN_GO, &name);
+        let content = content.replace("{{name}}", &name).replace(template::SAMPLES_IN_GO, &module);
         let file = folder.join(path);
         let made = file.parent().map_or(Ok(()), std::fs::create_dir_all);
         made.and_then(|()| std::fs::write(&file, content))

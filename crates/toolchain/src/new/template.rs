@@ -65,7 +65,7 @@ const WORLD_PLUGIN: [File; 3] = [
     shared!("wit/deps/logging.wit", "store-rust/wit/deps/logging.wit"),
 ];
 
-/// The module of the samples in Go below which their bindings are: files that they share say the app's name instead.
+/// The module of the samples in Go below which their bindings are: files that they share name the project's own instead.
 pub(super) const SAMPLES_IN_GO: &str = "coracle/samples/bindings/go";
 
 /// The files of a project beside its manifest.

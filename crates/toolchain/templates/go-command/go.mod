@@ -1,3 +1,3 @@
-module {{name}}
+module example/{{name}}
 
 go 1.25

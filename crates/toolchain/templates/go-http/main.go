@@ -4,8 +4,8 @@ package main
 import (
 	"io"
 
-	_ "{{name}}/exports/wit_exports"
-	"{{name}}/web"
+	_ "example/{{name}}/exports/wit_exports"
+	"example/{{name}}/web"
 )
 
 func init() {

@@ -4,9 +4,9 @@ package export_example_plugin_rules
 import (
 	"fmt"
 
-	rules "{{name}}/imports/example_plugin_rules"
-	config "{{name}}/imports/wasi_config_store"
-	logging "{{name}}/imports/wasi_logging_logging"
+	rules "example/{{name}}/imports/example_plugin_rules"
+	config "example/{{name}}/imports/wasi_config_store"
+	logging "example/{{name}}/imports/wasi_logging_logging"
 
 	wit "go.bytecodealliance.org/pkg/wit/types"
 )
