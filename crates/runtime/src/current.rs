@@ -53,10 +53,10 @@ impl Current {
         // The only one is charged from where the last one's end was, or the poll's begin. To read the thread's clock is a
         // call of the kernel.
         if std::mem::take(&mut calls.ended) {
-            calls.calls.clear();
-            calls.calls.push(invocation);
+            let read = calls.read;
+            calls.end(read);
+            calls.calls = vec![invocation];
             if calls.polled {
-                let read = calls.read;
                 calls.begin(read);
             }
             return;
@@ -67,9 +67,12 @@ impl Current {
 
     /// Works for `invocation` no longer.
     pub(crate) fn remove(&self, invocation: &Arc<Invocation>) {
-        self.change(|calls| match &calls.calls[..] {
-            [last] => calls.ended = Arc::ptr_eq(last, invocation),
-            _ => calls.calls.retain(|call| !Arc::ptr_eq(call, invocation)),
+        self.change(|calls| {
+            match &calls.calls[..] {
+                [last] => calls.ended = Arc::ptr_eq(last, invocation),
+                _ => calls.calls.retain(|call| !Arc::ptr_eq(call, invocation)),
+            }
+            invocation.meter.settle();
         });
     }
 
@@ -88,6 +91,11 @@ impl Current {
         let interrupted = calls.calls.iter().filter(|call| call.meter.take_interrupted()).count() > 0;
         calls.end(thread_time());
         (calls.read, interrupted)
+    }
+
+    /// Whether a tick has interrupted the guest in this poll.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.lock().calls.iter().any(|call| call.meter.is_interrupted())
     }
 
     /// Whether the wall time of any is over.
@@ -110,7 +118,8 @@ impl Current {
         let now = thread_time();
         calls.end(now);
         change(&mut calls);
-        // What is done for nobody is charged to nobody: the next poll, at the next tick at the latest, charges again.
+        // What is done for nobody counts for nobody: from the next poll on, at the next tick at the latest, it counts
+        // against the limit of the last one again.
         if !calls.ended {
             calls.begin(now);
         }
@@ -133,5 +142,61 @@ impl Calls {
     fn end(&mut self, now: u64) {
         self.read = now;
         self.calls.iter().for_each(|call| call.meter.leave(now));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coracle_package::limit::Limits;
+
+    use super::*;
+
+    fn invocation() -> Arc<Invocation> {
+        Arc::new(Invocation::new(&Limits::http(), None, None))
+    }
+
+    fn work() {
+        let until = thread_time() + 2_000_000;
+        while thread_time() < until {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[test]
+    fn what_is_told_of_one_that_has_ended_is_what_it_used_until_then() {
+        let (one, two) = (invocation(), invocation());
+        let current = Current::of(&one);
+        current.enter();
+        work();
+        current.remove(&one);
+        let used = one.meter.cpu();
+        assert!(used.as_millis() >= 2, "{used:?}");
+        work();
+        current.leave();
+        current.enter();
+        work();
+        assert_eq!(one.meter.cpu(), used);
+        current.add(Arc::clone(&two));
+        work();
+        current.leave();
+        assert_eq!(one.meter.cpu(), used);
+        // From another thread, whose clock is another one.
+        assert_eq!(std::thread::scope(|scope| scope.spawn(|| one.meter.cpu()).join().unwrap()), used);
+        assert!(two.meter.cpu().as_millis() >= 4, "{:?}", two.meter.cpu());
+    }
+
+    #[test]
+    fn an_instance_that_goes_on_for_nobody_uses_up_the_last_ones_time() {
+        let one = invocation();
+        let current = Current::of(&one);
+        current.remove(&one);
+        for _ in 0..2 {
+            current.enter();
+            work();
+            current.leave();
+        }
+        let Limits { cpu_time, .. } = Limits::http();
+        assert!(cpu_time.is_some_and(|limit| limit.as_millis() > 4));
+        assert!(one.meter.cpu_nanoseconds() >= 4_000_000);
     }
 }

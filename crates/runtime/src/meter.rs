@@ -36,6 +36,8 @@ pub(crate) struct Meter {
     wall_limit: Option<Duration>,
     /// Nanoseconds used in finished polls.
     cpu_spent: AtomicU64,
+    /// What it came to, in nanoseconds, where it has ended and its instance may go on; 0 before.
+    cpu_settled: AtomicU64,
     /// The thread's clock when the poll under way began; 0 between polls.
     poll_began: AtomicU64,
     /// Among how many invocations the poll under way is shared.
@@ -70,6 +72,7 @@ impl Meter {
             cpu_limit: limits.cpu_time.map_or(u64::MAX, nanoseconds),
             wall_limit: limits.wall_time,
             cpu_spent: AtomicU64::new(0),
+            cpu_settled: AtomicU64::new(0),
             poll_began: AtomicU64::new(0),
             share: AtomicU64::new(1),
             memory_peak: AtomicU64::new(0),
@@ -83,12 +86,21 @@ impl Meter {
         self.started.elapsed()
     }
 
-    /// CPU time used so far.
+    /// CPU time used so far, or until it was settled.
     pub(crate) fn cpu(&self) -> Duration {
-        Duration::from_nanos(self.cpu_nanoseconds())
+        match self.cpu_settled.load(Relaxed) {
+            0 => Duration::from_nanos(self.cpu_nanoseconds()),
+            settled => Duration::from_nanos(settled),
+        }
     }
 
-    fn cpu_nanoseconds(&self) -> u64 {
+    /// The invocation has ended, between two polls or outside of any: what its instance uses from now on counts against its
+    /// limit, and is not told as its own.
+    pub(crate) fn settle(&self) {
+        self.cpu_settled.store(self.cpu_spent.load(Relaxed).max(1), Relaxed);
+    }
+
+    pub(crate) fn cpu_nanoseconds(&self) -> u64 {
         let running = match self.poll_began.load(Relaxed) {
             0 => 0,
             began => self.part(began, thread_time()),
@@ -160,6 +172,11 @@ impl Meter {
     /// Whether the wall time is over.
     pub(crate) fn is_late(&self) -> bool {
         self.wall_limit.is_some_and(|limit| self.wall() >= limit)
+    }
+
+    /// Whether a tick has come that nobody has taken note of.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Relaxed)
     }
 
     /// Whether a tick has come since this was asked before.

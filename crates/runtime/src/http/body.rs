@@ -74,7 +74,7 @@ enum Source {
 
 impl ResponseBody {
     /// Of a guest that has ended: all that there will ever be of `body` is taken at once. It is no more than what the guest
-    /// could write without waiting for a reader.
+    /// could write without waiting for a reader, or what was gathered of it.
     ///
     /// # Errors
     /// What is wrong with the body.

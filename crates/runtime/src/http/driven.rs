@@ -4,13 +4,14 @@
 //! work for a future that nobody polls right now claims it, hands the work over, and polls it in its own time. What the
 //! future waits for afterwards wakes its own task, as always.
 
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::task::AtomicWaker;
+
+use crate::current::Current;
 
 /// How often a future that wakes itself is polled at one go, before its own task polls on.
 ///
@@ -21,7 +22,7 @@ const MAX_POLLS: usize = 32;
 const CLAIMED: u8 = 1;
 /// It was woken since the last poll began.
 const WOKEN: u8 = 2;
-/// It has come to its end, or is not to be polled any more.
+/// It has come to its end.
 const ENDED: u8 = 4;
 
 /// The future, as those see it who may poll it.
@@ -33,18 +34,22 @@ pub(super) struct Driven {
     rest: Mutex<Rest>,
 }
 
-/// Who waits for a future to do what it can do without waiting.
+/// Who waits for a future to rest.
 #[derive(Default)]
 struct Rest {
-    /// How often it has come to that.
+    /// How often it has rested.
     times: u64,
-    waiting: Vec<Waker>,
+    /// The last number that was given to one who waits.
+    number: u64,
+    waiting: Vec<(u64, Waker)>,
 }
 
 impl Driven {
     /// Has `future` polled by a task of its own from now on.
     pub(super) fn start(self: &Arc<Self>, future: impl Future<Output = ()> + Send + 'static) {
         *self.future() = Some(Box::pin(future));
+        // Whoever has claimed it meanwhile found nothing to poll, and has its task do so.
+        self.state.fetch_or(WOKEN, SeqCst);
         tokio::spawn(Task(Arc::clone(self)));
     }
 
@@ -54,17 +59,11 @@ impl Driven {
         (before & CLAIMED == 0).then(|| Claim(Arc::clone(self)))
     }
 
-    /// Completes when the future, at one time from now on, can do nothing without waiting.
-    pub(super) fn rest(&self) -> impl Future<Output = ()> {
-        let before = self.lock_rest().times;
-        poll_fn(move |context| {
-            let mut rest = self.lock_rest();
-            if rest.times > before {
-                return Poll::Ready(());
-            }
-            rest.waiting.push(context.waker().clone());
-            Poll::Pending
-        })
+    /// Completes when the future rests the next time: when it has done what it can without waiting, or is to let others run.
+    pub(super) fn rest(&self) -> Resting<'_> {
+        let mut rest = self.lock_rest();
+        rest.number += 1;
+        Resting { driven: self, before: rest.times, number: rest.number }
     }
 
     /// Whether somebody who waited for the future to rest goes on now.
@@ -74,7 +73,7 @@ impl Driven {
         let waiting = std::mem::take(&mut rest.waiting);
         drop(rest);
         let any = !waiting.is_empty();
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_iter().for_each(|(_, waker)| waker.wake());
         any
     }
 
@@ -104,7 +103,7 @@ impl Wake for Driven {
 pub(super) struct Claim(Arc<Driven>);
 
 impl Claim {
-    /// Polls until the future waits for something.
+    /// Polls until the future rests. Does nothing where it has ended or not begun.
     pub(super) fn poll(&self) {
         let Self(driven) = self;
         let mut slot = driven.future();
@@ -125,16 +124,46 @@ impl Drop for Claim {
     }
 }
 
-/// A future inside of the one that is driven, polled again for as long as it is woken meanwhile: what stands around it is
-/// polled once.
+/// A wait for a future to rest.
+pub(super) struct Resting<'a> {
+    driven: &'a Driven,
+    before: u64,
+    number: u64,
+}
+
+impl Future for Resting<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut rest = self.driven.lock_rest();
+        if rest.times > self.before {
+            return Poll::Ready(());
+        }
+        match rest.waiting.iter_mut().find(|(number, _)| *number == self.number) {
+            Some((_, waker)) => waker.clone_from(context.waker()),
+            None => rest.waiting.push((self.number, context.waker().clone())),
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Resting<'_> {
+    fn drop(&mut self) {
+        self.driven.lock_rest().waiting.retain(|(number, _)| *number != self.number);
+    }
+}
+
+/// A guest inside of the future that is driven, polled again for as long as it is woken meanwhile: what stands around it is
+/// polled once. One that a tick has interrupted lets others run first.
 pub(super) struct Again<F> {
     future: Pin<Box<F>>,
+    current: Arc<Current>,
     driven: Arc<Driven>,
 }
 
 impl<F> Again<F> {
-    pub(super) fn new(future: F, driven: Arc<Driven>) -> Self {
-        Self { future: Box::pin(future), driven }
+    pub(super) fn new(future: F, current: Arc<Current>, driven: Arc<Driven>) -> Self {
+        Self { future: Box::pin(future), current, driven }
     }
 }
 
@@ -142,7 +171,7 @@ impl<F: Future> Future for Again<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let Self { future, driven } = &mut *self;
+        let Self { future, current, driven } = &mut *self;
         for _ in 0..MAX_POLLS {
             driven.state.fetch_and(!WOKEN, SeqCst);
             let polled = future.as_mut().poll(context);
@@ -150,7 +179,12 @@ impl<F: Future> Future for Again<F> {
             if polled.is_ready() || waits && !driven.has_rested() {
                 return polled;
             }
+            if current.is_interrupted() {
+                break;
+            }
         }
+        // Whoever waits for it to rest does not wait for longer than others for their turn.
+        driven.has_rested();
         Poll::Pending
     }
 }
@@ -181,6 +215,7 @@ impl Drop for Task {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
     use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
     use std::thread;
     use std::time::Duration;
@@ -264,6 +299,38 @@ mod tests {
         })
         .await
         .unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn one_that_is_claimed_before_it_has_begun_is_begun_all_the_same() {
+        for _ in 0..200 {
+            let driven = Arc::<Driven>::default();
+            let claim = driven.claim().unwrap();
+            claim.poll();
+            let (done, told) = oneshot::channel();
+            driven.start(async move { done.send(()).unwrap() });
+            // Its task finds it claimed.
+            tokio::task::yield_now().await;
+            drop(claim);
+            tokio::time::timeout(Duration::from_mins(1), told).await.unwrap().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_it_to_rest_is_forgotten_with_the_wait() {
+        let driven = Arc::<Driven>::default();
+        {
+            let mut rest = Box::pin(driven.rest());
+            for _ in 0..3 {
+                assert!(futures_util::poll!(rest.as_mut()).is_pending());
+            }
+            assert_eq!(driven.lock_rest().waiting.len(), 1);
+        }
+        assert!(!driven.has_rested());
+        let mut rest = Box::pin(driven.rest());
+        assert!(futures_util::poll!(rest.as_mut()).is_pending());
+        assert!(driven.has_rested());
+        assert!(futures_util::poll!(rest.as_mut()).is_ready());
     }
 
     #[test]

@@ -196,7 +196,8 @@ impl Function {
     /// Answers one request: in a fresh instance, or in one that is used again where the manifest chose that.
     ///
     /// The guest runs inside the caller's future until it answers, and in a task of its own for what it still does then.
-    /// Dropping the future, or the response's body before its end, cancels the guest.
+    /// Dropping the future, or the response's body before its end, cancels the guest; of an instance that answers several,
+    /// only the call.
     ///
     /// # Errors
     /// [`Failure`] when the guest ended without an answer that can be sent.

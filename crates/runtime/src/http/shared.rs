@@ -118,7 +118,7 @@ impl Shared {
         let current = Current::of(&call.job.invocation);
         let driver =
             Driver { function: Arc::clone(function), instance, current: Arc::clone(&current), roll: Mutex::default() };
-        let driver = Again::new(driver.run(call, waiting), Arc::clone(&driven));
+        let driver = Again::new(driver.run(call, waiting), Arc::clone(&current), Arc::clone(&driven));
         let driver = Metered::sharing(current, &function.share, driver);
         driven.start(async { _ = driver.await });
         claim
@@ -134,6 +134,8 @@ impl Instance {
         }
         // Sent under the lock: an instance that closes finds every call that has a seat.
         if let Err(refused) = self.calls.send(call) {
+            // The host panicked in it.
+            seats.closed = true;
             return Some(refused.0);
         }
         seats.open += 1;
@@ -381,11 +383,14 @@ impl Body for Held {
         match Pin::new(&mut self.call).poll(context) {
             Poll::Ready(_) => Poll::Ready(Some(Err(Error::ConnectionTerminated))),
             Poll::Pending => {
+                // What is read lets the guest write on: here where nothing has come, by its own task otherwise.
                 let claim = self.driver.claim();
                 let frame = Pin::new(&mut self.body).poll_frame(context);
-                let Some(claim) = claim else { return frame };
-                claim.poll();
-                if frame.is_pending() { Pin::new(&mut self.body).poll_frame(context) } else { frame }
+                match claim {
+                    Some(claim) if frame.is_pending() => claim.poll(),
+                    _ => return frame,
+                }
+                Pin::new(&mut self.body).poll_frame(context)
             }
         }
     }
