@@ -63,7 +63,7 @@ struct Seen {
 impl Places {
     /// Of the instances of `component`; none where the engine keeps none, or the kernel does not tell what was written.
     pub(crate) fn of(engine: &Engine, component: &Component) -> Option<Arc<Self>> {
-        let most = engine.kept_written()? / rustix::param::page_size();
+        let most = engine.kept_written()? / memory::page();
         let seen = Mutex::new(Seen { pause: OFTEN, wanted: BTreeMap::new() });
         let code = component.image_range().start.addr();
         Some(Arc::new(Self { code, most, made: Instant::now(), due: AtomicU64::new(0), seen }))

@@ -101,8 +101,13 @@ fn is_own(entry: u64) -> bool {
     entry & (PRESENT | FILE | EXCLUSIVE) == PRESENT | EXCLUSIVE
 }
 
-fn page() -> usize {
-    rustix::param::page_size()
+/// The size of a page, in bytes.
+///
+/// Not from `rustix`: it reads what the kernel gave the program at its start in a way that ends the counter of instructions.
+pub(super) fn page() -> usize {
+    // SAFETY: it reads a constant of the system (sysconf(3)).
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).unwrap_or(4096)
 }
 
 #[cfg(test)]
