@@ -13,6 +13,7 @@ use crate::budget::Budget;
 use crate::compile::Compiler;
 use crate::host::{self, Host};
 use crate::meter::TICK;
+use crate::places::Due;
 use crate::turn::Turns;
 
 /// The deepest call stack of a guest in bytes. Twice what wasmtime gives by default: recursive parsers in Python and
@@ -31,10 +32,10 @@ const KEEP_RESIDENT: usize = 64 << 10;
 /// engine hold at most 512 MiB after as many requests at once that wrote so much.
 const KEEP_WRITTEN: usize = 512 << 10;
 
-/// The most that is kept so, in bytes. Between the two it is the memory of all guests divided by the memories of the pool: after as
-/// many requests at once as there are places, these hold no more than guests may, and half of it where each has one memory.
+/// The most that is kept so, in bytes. Between the two it is the memory of all guests divided by the memories of a pool: these hold
+/// no more than guests may when as many requests at once as there are places have written so much, but for the least of each.
 ///
-/// Reason: a guest in JavaScript leaves 300 KiB for a small answer, in Go 0.9 MiB and in Python 3.7 MiB, and one that does
+/// Reason: a guest in JavaScript leaves 300 KiB for a small answer, in Go 0.8 MiB and in Python 3.6 MiB, and one that does
 /// something some more.
 const KEEP_WRITTEN_MOST: usize = 6 << 20;
 
@@ -121,6 +122,7 @@ struct Inner {
     ticker: Arc<Ticker>,
     budget: Budget,
     turns: Arc<Turns>,
+    looks: Arc<Due>,
 }
 
 impl Engine {
@@ -133,7 +135,17 @@ impl Engine {
         let (concurrent, making) = (OnceLock::new(), Mutex::default());
         let budget = Budget::new(options.memory);
         let turns = Turns::new(std::thread::available_parallelism().map_or(1, NonZeroUsize::get));
-        let inner = Inner { wasm, concurrent, making, options, compiler, ticker: Arc::default(), budget, turns };
+        let inner = Inner {
+            wasm,
+            concurrent,
+            making,
+            options,
+            compiler,
+            ticker: Arc::default(),
+            budget,
+            turns,
+            looks: Arc::default(),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -151,6 +163,11 @@ impl Engine {
 
     pub(crate) fn turns(&self) -> &Arc<Turns> {
         &self.inner.turns
+    }
+
+    /// When to look again at what guests have written.
+    pub(crate) fn looks(&self) -> &Arc<Due> {
+        &self.inner.looks
     }
 
     pub(crate) fn compiler(&self) -> &Compiler {
@@ -229,12 +246,24 @@ fn config(options: EngineOptions, concurrent: bool) -> Config {
 fn kept_written(instances: u32, budget: Option<u64>) -> Option<usize> {
     let memories = u64::from(instances.saturating_mul(MEMORIES_PER_INSTANCE).max(1));
     let part = budget.map_or(0, |budget| usize::try_from(budget / memories).unwrap_or(usize::MAX));
-    PoolingAllocationConfig::is_pagemap_scan_available().then(|| part.clamp(KEEP_WRITTEN, KEEP_WRITTEN_MOST))
+    tells_written().then(|| part.clamp(KEEP_WRITTEN, KEEP_WRITTEN_MOST))
+}
+
+/// Whether the kernel tells which pages were written, and tells all of them: not of those that it has swapped out, which the engine
+/// would then leave as the last guest wrote them.
+fn tells_written() -> bool {
+    PoolingAllocationConfig::is_pagemap_scan_available()
+        && std::fs::read_to_string("/proc/swaps").is_ok_and(|swaps| !has_swap(&swaps))
+}
+
+/// Whether `/proc/swaps` (proc_swaps(5)) names anything below its head.
+fn has_swap(swaps: &str) -> bool {
+    swaps.lines().skip(1).any(|line| !line.trim().is_empty())
 }
 
 fn pool(instances: u32, budget: Option<u64>) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
-    let memory = kept_written(instances, budget).unwrap_or(KEEP_RESIDENT);
+    let written = kept_written(instances, budget);
     let parts = instances.saturating_mul(4);
     pool.total_component_instances(instances)
         .total_core_instances(parts)
@@ -249,8 +278,8 @@ fn pool(instances: u32, budget: Option<u64>) -> PoolingAllocationConfig {
         .max_component_instance_size(1 << 20)
         .max_memory_size(MEMORY_RESERVATION)
         .table_elements(MAX_TABLE_ELEMENTS)
-        .pagemap_scan(Enabled::Auto)
-        .linear_memory_keep_resident(memory)
+        .pagemap_scan(if written.is_some() { Enabled::Yes } else { Enabled::No })
+        .linear_memory_keep_resident(written.unwrap_or(KEEP_RESIDENT))
         .table_keep_resident(KEEP_RESIDENT)
         .async_stack_keep_resident(KEEP_RESIDENT);
     pool
@@ -345,11 +374,17 @@ mod tests {
         engine.wasm_for(true).unwrap();
     }
 
+    #[test]
+    fn swap_is_found_where_there_is_some() {
+        let head = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
+        assert!(!has_swap("") && !has_swap(head));
+        assert!(has_swap(&format!("{head}/swapfile  file\t\t2097148\t\t0\t\t-2\n")));
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
-    fn idle_places_hold_no_more_than_guests_may() {
-        let kept =
-            |instances, memory| kept_written(instances, memory).expect("Linux 6.7 or later tells what was written");
+    fn an_idle_memory_keeps_its_part_of_what_guests_may_hold() {
+        let kept = |instances, memory| kept_written(instances, memory).expect("Linux 6.7 or later, without swap");
         assert_eq!(kept(1_000, None), KEEP_WRITTEN);
         assert_eq!(kept(1_000, Some(512 << 20)), KEEP_WRITTEN);
         assert_eq!(kept(1_000, Some(4_000 << 20)), 2 << 20);

@@ -40,6 +40,8 @@ pub(super) fn start(function: &Arc<Inner>, job: Job) -> Guest {
 async fn run(function: Arc<Inner>, job: Job) -> Ended {
     let Job { request, scheme, answer, invocation, reporter } = job;
     let _clock = function.engine.run_clock();
+    // Whoever asked for a head alone is gone when it is there, and would take the look along.
+    let places = function.places.as_ref().filter(|_| request.method() != http::Method::HEAD);
     let guest = answer_request(&function, request, scheme, answer, &invocation);
     // The time first: a guest that is late does not run for another slice.
     let result = tokio::select! {
@@ -49,7 +51,7 @@ async fn run(function: Arc<Inner>, job: Job) -> Ended {
     };
     match result {
         Ok((ending, instance)) => {
-            if let Some(places) = &function.places {
+            if let Some(places) = places {
                 places.tend(invocation.meter.memory_peak()).await;
             }
             if matches!(ending, Ending::Answered) {

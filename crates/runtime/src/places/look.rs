@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use wasmtime::component::Component;
 
-use super::{memory, ranges};
+use super::{Due, memory, ranges};
 use crate::engine::Engine;
 
 /// The ranges of written pages that a memory is brought to. The engine restores 32 (`MAX_REGIONS` of its `pagemap.rs`).
@@ -18,7 +17,7 @@ const RANGES: usize = 28;
 
 /// The least memory of a guest that is looked at, in bytes.
 ///
-/// Reason: smaller guests write less than fits into so many ranges, and a look takes longer than they do.
+/// Reason: smaller guests write little, and a look takes longer than they do.
 const LARGE: u64 = 2 << 20;
 
 /// How far into a memory is looked, in bytes.
@@ -28,7 +27,7 @@ const DEPTH: usize = 64 << 20;
 
 /// The time between two looks after one that found something.
 ///
-/// Reason: a hundred times what one takes; a server under load then has its places warm within a second.
+/// Reason: a server under load has its places warm within a second.
 const OFTEN: Duration = Duration::from_millis(100);
 
 /// The longest time between two looks of a function that is called; it doubles up to this while nothing new is found.
@@ -36,10 +35,15 @@ const OFTEN: Duration = Duration::from_millis(100);
 /// Reason: so long a place that is used for the first time may stay cold.
 const SELDOM: Duration = Duration::from_secs(10);
 
-/// A look is followed by so many times what it took without one.
+/// A look is followed by so many times what it took without one, at any component of the engine.
 ///
 /// Reason: looking takes a hundredth of a processor at most.
-const PART: u32 = 100;
+const PAUSE: u32 = 100;
+
+/// How long a call that has ended waits for the look, which goes on without it.
+///
+/// Reason: many times what a look takes that is begun at once.
+const WAIT: Duration = Duration::from_millis(100);
 
 /// The places that instances of one component have, or had.
 pub(crate) struct Places {
@@ -47,9 +51,9 @@ pub(crate) struct Places {
     code: usize,
     /// The pages that may stay in one place.
     most: usize,
-    made: Instant,
-    /// When the next look is due, in milliseconds since `made`.
-    due: AtomicU64,
+    due: Due,
+    /// Of all components of the engine.
+    engine: Arc<Due>,
     seen: Mutex<Seen>,
 }
 
@@ -66,29 +70,23 @@ impl Places {
         let most = engine.kept_written()? / memory::page();
         let seen = Mutex::new(Seen { pause: OFTEN, wanted: BTreeMap::new() });
         let code = component.image_range().start.addr();
-        Some(Arc::new(Self { code, most, made: Instant::now(), due: AtomicU64::new(0), seen }))
+        Some(Arc::new(Self { code, most, due: Due::default(), engine: Arc::clone(engine.looks()), seen }))
     }
 
     /// Looks, if it is time, at what was written by an instance that holds `bytes` and is about to go.
     pub(crate) async fn tend(self: &Arc<Self>, bytes: u64) {
-        if bytes < LARGE || !self.is_due() {
+        if bytes < LARGE || !self.due.begin() {
             return;
+        }
+        if !self.engine.begin() {
+            return self.due.after(OFTEN);
         }
         let places = Arc::clone(self);
         // Not in the guest's own time.
-        if let Err(error) = tokio::task::spawn_blocking(move || places.look()).await {
+        let look = tokio::task::spawn_blocking(move || places.look());
+        if let Ok(Err(error)) = tokio::time::timeout(WAIT, look).await {
             tracing::debug!(%error, "nobody looked at what a guest has written");
         }
-    }
-
-    /// Whether it is time to look, which is said to one at a time.
-    fn is_due(&self) -> bool {
-        let due = self.due.load(Relaxed);
-        self.now() >= due && self.due.compare_exchange(due, u64::MAX, Relaxed, Relaxed).is_ok()
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.made.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     fn look(&self) {
@@ -99,8 +97,8 @@ impl Places {
             false
         });
         seen.pause = if changed { OFTEN } else { SELDOM.min(seen.pause * 2) };
-        let pause = seen.pause.max(began.elapsed() * PART);
-        self.due.store(self.now() + u64::try_from(pause.as_millis()).unwrap_or(u64::MAX), Relaxed);
+        self.due.after(seen.pause);
+        self.engine.after(began.elapsed() * PAUSE);
     }
 }
 
@@ -116,9 +114,13 @@ impl Seen {
         for (place, written) in found.iter().zip(written) {
             let Some(wanted) = self.wanted.get(&place.content) else { continue };
             let wanted = ranges::before(wanted, place.pages());
-            if ranges::union(&written, &wanted) != written {
-                wanted.into_iter().try_for_each(|pages| place.make_own(pages))?;
-                changed = true;
+            let both = ranges::union(&written, &wanted);
+            if both == written || ranges::pages(&both) > places.most {
+                continue;
+            }
+            changed = true;
+            if let Err(error) = wanted.into_iter().try_for_each(|pages| place.make_own(pages)) {
+                tracing::debug!(%error, "a place has gone before it was warm");
             }
         }
         Ok(changed)
@@ -132,7 +134,7 @@ impl Seen {
             return;
         }
         let joined = ranges::join(all, RANGES);
-        if joined.iter().map(Range::len).sum::<usize>() <= most {
+        if ranges::pages(&joined) <= most {
             self.wanted.insert(content, joined);
         }
     }

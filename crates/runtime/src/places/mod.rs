@@ -9,6 +9,7 @@
 //! Which pages these are is found by looking: when a call has ended and its instance is still there, at first often, and seldom
 //! when nothing new is found.
 
+mod due;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 #[cfg(target_os = "linux")]
@@ -18,6 +19,7 @@ mod memory;
 #[cfg(target_os = "linux")]
 mod ranges;
 
+pub(crate) use due::Due;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use elsewhere::Places;
 #[cfg(target_os = "linux")]

@@ -25,6 +25,11 @@ pub(super) fn join(ranges: Vec<Range<usize>>, most: usize) -> Vec<Range<usize>> 
     union(&ranges, &gaps)
 }
 
+/// How many pages they have.
+pub(super) fn pages(ranges: &[Range<usize>]) -> usize {
+    ranges.iter().map(Range::len).sum()
+}
+
 /// What of `ranges` is before `end`.
 pub(super) fn before(ranges: &[Range<usize>], end: usize) -> Vec<Range<usize>> {
     ranges.iter().map(|range| range.start..range.end.min(end)).filter(|range| !range.is_empty()).collect()

@@ -18,6 +18,7 @@ use wasm_encoder::{Encode, Instruction};
 use wasmparser::{BinaryReader, BlockType, FunctionBody, Operator};
 
 use super::Result;
+use crate::compile::size;
 
 /// How many instructions a loop is written out to.
 ///
@@ -46,6 +47,9 @@ pub const GROWTH: usize = 4;
 /// [`crate::compile::size::MAX_PARTS`] modules.
 pub(super) const LEAST_GROWTH: usize = 4 << 10;
 
+/// How large a function's body may become, in bytes: what one may have that is not changed.
+const MAX_BODY: usize = size::MAX_BODY as usize;
+
 /// How much may still be added to the code of a module, in bytes.
 pub(super) struct Room(usize);
 
@@ -73,6 +77,7 @@ pub(super) fn unroll(body: &[u8], room: &mut Room) -> Result<Vec<u8>> {
             around.instructions += 1;
             around.has_floats |= is_of_floats(body[start]);
         }
+        found.take_if(|around| around.instructions > UNROLLED_FLOATS);
         match operator {
             Operator::Loop { blockty } => {
                 depth += 1;
@@ -80,13 +85,15 @@ pub(super) fn unroll(body: &[u8], room: &mut Room) -> Result<Vec<u8>> {
             }
             Operator::Block { .. } | Operator::If { .. } => depth += 1,
             Operator::End => {
-                if let Some(short) = found.take_if(|it| it.depth == depth)
-                    && let Some(copies) = short.copies(start, room.0)
-                {
-                    room.0 -= (copies - 1) * (start - short.body);
-                    written.extend_from_slice(&body[done..short.start]);
-                    short.write(&body[..start], copies, &mut written);
-                    done = start;
+                if let Some(short) = found.take_if(|it| it.depth == depth) {
+                    let whole = written.len() + body.len() - done;
+                    let left = room.0.min(MAX_BODY.saturating_sub(whole));
+                    if let Some(more) = short.write_out(&body[..start], left) {
+                        room.0 -= (short.start + more.len()).saturating_sub(start);
+                        written.extend_from_slice(&body[done..short.start]);
+                        written.extend_from_slice(&more);
+                        done = start;
+                    }
                 }
                 depth = depth.saturating_sub(1);
             }
@@ -193,17 +200,6 @@ impl Loop {
         Self { start, body, depth, instructions: 0, has_floats: false, branches: Vec::new() }
     }
 
-    /// How often it is written out, if at all, where its `end` stands at `end` and `left` bytes may be added.
-    fn copies(&self, end: usize, left: usize) -> Option<usize> {
-        if !self.begins_again() {
-            return None;
-        }
-        let unrolled = if self.has_floats { UNROLLED_FLOATS } else { UNROLLED };
-        let wanted = (unrolled / self.instructions).min(MAX_COPIES);
-        let copies = wanted.min(1 + left / (end - self.body));
-        (copies > 1).then_some(copies)
-    }
-
     /// Whether there is a second round at all.
     fn begins_again(&self) -> bool {
         self.branches.iter().any(|branch| {
@@ -215,16 +211,29 @@ impl Loop {
         })
     }
 
-    /// Writes it, up to the `end` that stands behind `body`.
-    fn write(&self, body: &[u8], copies: usize, written: &mut Vec<u8>) {
+    /// What stands in its place, up to the `end` behind `body`: nothing where no `left` bytes are enough for a second copy.
+    fn write_out(&self, body: &[u8], left: usize) -> Option<Vec<u8>> {
+        if !self.begins_again() {
+            return None;
+        }
+        let unrolled = if self.has_floats { UNROLLED_FLOATS } else { UNROLLED };
+        let wanted = (unrolled / self.instructions).min(MAX_COPIES);
         let copy = self.copy(body);
-        Instruction::Block(wasm_encoder::BlockType::Empty).encode(written);
+        // `block loop` before the copies, and `br 0 end` behind them.
+        let around = 2 * (self.body - self.start) + 3;
+        let copies = wanted.min((left + body.len() - self.start).saturating_sub(around) / copy.len());
+        if copies < 2 {
+            return None;
+        }
+        let mut written = Vec::with_capacity(around + copies * copy.len());
+        Instruction::Block(wasm_encoder::BlockType::Empty).encode(&mut written);
         written.extend_from_slice(&body[self.start..self.body]);
         for _ in 0..copies {
             written.extend_from_slice(&copy);
         }
-        Instruction::Br(0).encode(written);
-        Instruction::End.encode(written);
+        Instruction::Br(0).encode(&mut written);
+        Instruction::End.encode(&mut written);
+        Some(written)
     }
 
     /// Its body in a block, from whose end the loop goes on.
