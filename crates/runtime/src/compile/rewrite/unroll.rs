@@ -18,7 +18,7 @@ use wasm_encoder::{Encode, Instruction};
 use wasmparser::{BinaryReader, BlockType, FunctionBody, Operator};
 
 use super::Result;
-use crate::compile::size;
+use crate::compile::size::MAX_BODY;
 
 /// How many instructions a loop is written out to.
 ///
@@ -46,9 +46,6 @@ pub const GROWTH: usize = 4;
 /// Reason: a module that is little more than one loop is to be written out too; a component has at most
 /// [`crate::compile::size::MAX_PARTS`] modules.
 pub(super) const LEAST_GROWTH: usize = 4 << 10;
-
-/// How large a function's body may become, in bytes: what one may have that is not changed.
-const MAX_BODY: usize = size::MAX_BODY as usize;
 
 /// How much may still be added to the code of a module, in bytes.
 pub(super) struct Room(usize);
@@ -87,7 +84,8 @@ pub(super) fn unroll(body: &[u8], room: &mut Room) -> Result<Vec<u8>> {
             Operator::End => {
                 if let Some(short) = found.take_if(|it| it.depth == depth) {
                     let whole = written.len() + body.len() - done;
-                    let left = room.0.min(MAX_BODY.saturating_sub(whole));
+                    // No function becomes larger than one may be that is not changed.
+                    let left = room.0.min(usize::try_from(MAX_BODY).unwrap_or(usize::MAX).saturating_sub(whole));
                     if let Some(more) = short.write_out(&body[..start], left) {
                         room.0 -= (short.start + more.len()).saturating_sub(start);
                         written.extend_from_slice(&body[done..short.start]);
