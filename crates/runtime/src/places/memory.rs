@@ -141,6 +141,8 @@ mod tests {
         let mut memory = vec![0_u8; 48 << 20];
         let start = memory.as_ptr().addr().next_multiple_of(page());
         let place = Place { content: 0, addresses: start..start + 500 * page() };
+        // SAFETY: it only says in which pages the system may keep the memory: not in huge ones, of which one write makes all own.
+        assert_eq!(unsafe { libc::madvise(start as *mut _, 500 * page(), libc::MADV_NOHUGEPAGE) }, 0);
         let has = |pages: Range<usize>| {
             place.written(usize::MAX).unwrap().iter().any(|own| own.start <= pages.start && pages.end <= own.end)
         };
