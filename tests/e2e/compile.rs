@@ -150,10 +150,15 @@ mod process {
     #[test]
     fn it_is_stopped_at_its_cpu_time() {
         let place = endless();
-        let output = place.run().output().expect("coracle starts");
-        // Where others take three quarters of the processors, wall time is over before it.
-        let late = String::from_utf8_lossy(&output.stderr).contains("takes longer than the 1m it may have");
-        refused(&output, if late { "compiling it" } else { "compiling it takes more CPU time than the 15s" });
+        let is_late = |output: &Output| String::from_utf8_lossy(&output.stderr).contains("takes longer than the 1m");
+        let mut output = place.run().output().expect("coracle starts");
+        // Where others take three quarters of the processors, wall time is over before it: they may not for ever.
+        for _ in 0..2 {
+            if is_late(&output) {
+                output = place.run().output().expect("coracle starts");
+            }
+        }
+        refused(&output, "compiling it takes more CPU time than the 15s");
         assert_eq!(place.kept(), Vec::<PathBuf>::new());
     }
 }

@@ -147,6 +147,8 @@ impl Calls {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use coracle_package::limit::Limits;
 
     use super::*;
@@ -187,16 +189,16 @@ mod tests {
 
     #[test]
     fn an_instance_that_goes_on_for_nobody_uses_up_the_last_ones_time() {
-        let one = invocation();
+        let limits = Limits { cpu_time: Some(Duration::from_millis(3)), ..Limits::http() };
+        let one = Arc::new(Invocation::new(&limits, None, None));
         let current = Current::of(&one);
         current.remove(&one);
+        assert_eq!(current.check(), Ok(()));
         for _ in 0..2 {
             current.enter();
             work();
             current.leave();
         }
-        let Limits { cpu_time, .. } = Limits::http();
-        assert!(cpu_time.is_some_and(|limit| limit.as_millis() > 4));
-        assert!(one.meter.cpu_nanoseconds() >= 4_000_000);
+        assert_eq!(current.check(), Err(Exhausted::Cpu));
     }
 }

@@ -123,6 +123,8 @@ struct Inner {
     budget: Budget,
     turns: Arc<Turns>,
     looks: Arc<Due>,
+    /// Bytes that an idle memory of the pool keeps of what was written there.
+    kept_written: Option<usize>,
 }
 
 impl Engine {
@@ -131,7 +133,9 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Settings`] when this machine cannot run it so.
     pub fn new(options: EngineOptions, compiler: Compiler) -> Result<Self, EngineError> {
-        let wasm = wasmtime::Engine::new(&config(options, false)).map_err(EngineError::Settings)?;
+        // Once: swap may come and go, and both pools and who looks at them are to go by the same.
+        let kept_written = options.pool.and_then(|instances| kept_written(instances, options.memory));
+        let wasm = wasmtime::Engine::new(&config(options, kept_written, false)).map_err(EngineError::Settings)?;
         let (concurrent, making) = (OnceLock::new(), Mutex::default());
         let budget = Budget::new(options.memory);
         let turns = Turns::new(std::thread::available_parallelism().map_or(1, NonZeroUsize::get));
@@ -145,6 +149,7 @@ impl Engine {
             budget,
             turns,
             looks: Arc::default(),
+            kept_written,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -189,7 +194,8 @@ impl Engine {
         if let Some(engine) = self.inner.concurrent.get() {
             return Ok(engine);
         }
-        let engine = wasmtime::Engine::new(&config(self.inner.options, true)).map_err(EngineError::Settings)?;
+        let engine = wasmtime::Engine::new(&config(self.inner.options, self.inner.kept_written, true))
+            .map_err(EngineError::Settings)?;
         self.inner.ticker.follow(&engine);
         Ok(self.inner.concurrent.get_or_init(|| engine))
     }
@@ -210,7 +216,7 @@ impl Engine {
 
     /// Bytes that an idle place of the pool keeps of what was written there; none where that cannot be told.
     pub(crate) fn kept_written(&self) -> Option<usize> {
-        self.inner.options.pool.and_then(|instances| kept_written(instances, self.inner.options.memory))
+        self.inner.kept_written
     }
 
     /// Keeps the epochs advancing for as long as the guard lives.
@@ -219,7 +225,7 @@ impl Engine {
     }
 }
 
-fn config(options: EngineOptions, concurrent: bool) -> Config {
+fn config(options: EngineOptions, kept_written: Option<usize>, concurrent: bool) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
@@ -236,7 +242,7 @@ fn config(options: EngineOptions, concurrent: bool) -> Config {
         .wasm_multi_memory(true)
         .wasm_tail_call(true);
     if let Some(instances) = options.pool {
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances, options.memory)));
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances, kept_written)));
     }
     config
 }
@@ -261,9 +267,8 @@ fn has_swap(swaps: &str) -> bool {
     swaps.lines().skip(1).any(|line| !line.trim().is_empty())
 }
 
-fn pool(instances: u32, budget: Option<u64>) -> PoolingAllocationConfig {
+fn pool(instances: u32, written: Option<usize>) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
-    let written = kept_written(instances, budget);
     let parts = instances.saturating_mul(4);
     pool.total_component_instances(instances)
         .total_core_instances(parts)

@@ -100,7 +100,7 @@ impl Meter {
         self.cpu_settled.store(self.cpu_spent.load(Relaxed).max(1), Relaxed);
     }
 
-    pub(crate) fn cpu_nanoseconds(&self) -> u64 {
+    fn cpu_nanoseconds(&self) -> u64 {
         let running = match self.poll_began.load(Relaxed) {
             0 => 0,
             began => self.part(began, thread_time()),

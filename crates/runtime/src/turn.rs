@@ -28,6 +28,8 @@ const LITTLE: Duration = TICK;
 
 /// Everybody who wants a turn on the guests of one engine.
 pub(crate) struct Turns {
+    /// How many guests run at one time at the most.
+    slots: usize,
     state: Mutex<State>,
 }
 
@@ -76,8 +78,14 @@ enum Rank {
 impl Turns {
     /// With so many slots.
     pub(crate) fn new(slots: usize) -> Arc<Self> {
-        let state = State { free: slots.max(1), ..State::default() };
-        Arc::new(Self { state: Mutex::new(state) })
+        let slots = slots.max(1);
+        let state = State { free: slots, ..State::default() };
+        Arc::new(Self { slots, state: Mutex::new(state) })
+    }
+
+    /// How many guests run at one time at the most.
+    pub(crate) fn slots(&self) -> usize {
+        self.slots
     }
 
     /// Enters a component.

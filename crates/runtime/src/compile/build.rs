@@ -42,7 +42,9 @@ pub(super) fn build(engine: &Engine, form: Form, bytes: &[u8]) -> Result<Built, 
     if !engine.options().rewrites() {
         return compile(engine, form.kind(), binary);
     }
-    let rewritten = rewrite(binary).map_err(|_| "it cannot be read as the compiler reads it".to_owned());
+    // No function becomes larger than one may be that is not changed.
+    let largest = usize::try_from(size::MAX_BODY).unwrap_or(usize::MAX);
+    let rewritten = rewrite(binary, largest).map_err(|_| "it cannot be read as the compiler reads it".to_owned());
     let built = rewritten.and_then(|binary| {
         compile(engine, form.kind(), &binary).map_err(|fault| match fault {
             Fault::Invalid { message } => message,

@@ -229,7 +229,7 @@ mod tests {
         let (sender, mut receiver) = mpsc::unbounded_channel::<oneshot::Sender<thread::ThreadId>>();
         driven.start(async move {
             while let Some(answer) = receiver.recv().await {
-                let _ = answer.send(thread::current().id());
+                answer.send(thread::current().id()).unwrap();
             }
         });
         sender

@@ -8,7 +8,6 @@
 //! that is at work on another thread is not waited for while there are fewer instances than processors.
 
 use std::future::poll_fn;
-use std::num::NonZeroUsize;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -40,8 +39,6 @@ use crate::meter::{Exhausted, Metered, passed};
 pub(super) struct Shared {
     reuse: manifest::Reuse,
     service: ServicePre<Host>,
-    /// How many instances can be at work at one time.
-    processors: usize,
     instances: Mutex<Vec<Arc<Instance>>>,
 }
 
@@ -72,8 +69,7 @@ struct Call {
 
 impl Shared {
     pub(super) fn new(reuse: manifest::Reuse, service: ServicePre<Host>) -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        Self { reuse, service, processors, instances: Mutex::default() }
+        Self { reuse, service, instances: Mutex::default() }
     }
 
     /// Has an instance with a free seat answer, or a new one where there is none.
@@ -101,7 +97,7 @@ impl Shared {
                 Some(turned_away) => call = turned_away,
             }
         }
-        if instances.len() >= self.processors {
+        if instances.len() >= function.engine.turns().slots() {
             for instance in instances.iter() {
                 match instance.take(&self.reuse, call) {
                     None => return None,
@@ -120,6 +116,7 @@ impl Shared {
             Driver { function: Arc::clone(function), instance, current: Arc::clone(&current), roll: Mutex::default() };
         let driver = Again::new(driver.run(call, waiting), Arc::clone(&current), Arc::clone(&driven));
         let driver = Metered::sharing(current, &function.share, driver);
+        // Where the host panicked in it, that has been reported, and its calls find their ends gone.
         driven.start(async { _ = driver.await });
         claim
     }

@@ -36,29 +36,29 @@ impl From<wasmparser::Error> for Unreadable {
 
 type Result<T, E = Unreadable> = std::result::Result<T, E>;
 
-/// A module, or all modules of a component, with their code changed.
-pub(super) fn rewrite(binary: &[u8]) -> Result<Vec<u8>> {
-    if binary.starts_with(MODULE_HEADER) { module(binary) } else { component(binary) }
+/// A module, or all modules of a component, with their code changed. No function's body grows beyond `largest` bytes.
+pub(super) fn rewrite(binary: &[u8], largest: usize) -> Result<Vec<u8>> {
+    if binary.starts_with(MODULE_HEADER) { module(binary, largest) } else { component(binary, largest) }
 }
 
-fn component(binary: &[u8]) -> Result<Vec<u8>> {
+fn component(binary: &[u8], largest: usize) -> Result<Vec<u8>> {
     let mut written = Component::new();
     for section in sections(binary, COMPONENT_HEADER)? {
         let (id, data) = section?;
         // How deeply components are nested has been bounded before.
         let holds_code = id == ComponentSectionId::CoreModule as u8 || id == ComponentSectionId::Component as u8;
-        let changed = holds_code.then(|| rewrite(data)).transpose()?;
+        let changed = holds_code.then(|| rewrite(data, largest)).transpose()?;
         written.section(&RawSection { id, data: changed.as_deref().unwrap_or(data) });
     }
     Ok(written.finish())
 }
 
-fn module(binary: &[u8]) -> Result<Vec<u8>> {
+fn module(binary: &[u8], largest: usize) -> Result<Vec<u8>> {
     let all = sections(binary, MODULE_HEADER)?.collect::<Result<Vec<_>>>()?;
     let mut bulk = Bulk::of(binary)?;
     // The code comes last of what depends on it, and says what the others have to have.
     let code = all.iter().find(|(id, _)| *id == SectionId::Code as u8);
-    let mut code = code.map(|(_, data)| functions(data, &mut bulk)).transpose()?;
+    let mut code = code.map(|(_, data)| functions(data, &mut bulk, largest)).transpose()?;
     let mut written = Module::new();
     for (id, data) in all {
         if id == SectionId::Custom as u8 && BinaryReader::new(data, 0).read_string()?.starts_with(ANNOTATIONS) {
@@ -93,10 +93,10 @@ fn sections<'a>(binary: &'a [u8], header: &[u8]) -> Result<impl Iterator<Item = 
     }))
 }
 
-fn functions(data: &[u8], bulk: &mut Bulk) -> Result<CodeSection> {
+fn functions(data: &[u8], bulk: &mut Bulk, largest: usize) -> Result<CodeSection> {
     let mut reader = BinaryReader::new(data, 0);
     let mut written = CodeSection::new();
-    let mut room = Room::of(data.len());
+    let mut room = Room::of(data.len(), largest);
     for _ in 0..reader.read_var_u32()? {
         let size = reader.read_var_u32()?;
         let body = bulk.replace(reader.read_bytes(size as usize)?)?;

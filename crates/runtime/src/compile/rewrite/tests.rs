@@ -5,9 +5,12 @@ use super::unroll::{GROWTH, LEAST_GROWTH, MAX_COPIES, UNROLLED, UNROLLED_FLOATS}
 use super::*;
 use crate::compile::rewrite::bulk::PIECE;
 
+/// How large a body may become.
+const LARGEST: usize = 2 << 20;
+
 /// What comes of bytes that can be read.
 fn unroll(binary: &[u8]) -> Vec<u8> {
-    rewrite(binary).unwrap()
+    rewrite(binary, LARGEST).unwrap()
 }
 
 fn wasm(text: &str) -> Vec<u8> {
@@ -110,9 +113,8 @@ fn what_copies_add_besides_their_bodies_is_counted() {
 
 #[test]
 fn a_function_does_not_become_larger_than_one_may_be() {
-    let most = usize::try_from(crate::compile::size::MAX_BODY).unwrap();
-    let long = format!("{} {}", "loop local.get 0 br_if 0 end ".repeat(100), "nop ".repeat(most - 2_000));
-    let room = "nop ".repeat(most);
+    let long = format!("{} {}", "loop local.get 0 br_if 0 end ".repeat(100), "nop ".repeat(LARGEST - 2_000));
+    let room = "nop ".repeat(LARGEST);
     let before = wasm(&format!("(module (func (param i32) {long}) (func {room}))"));
     let after = unroll(&before);
     assert!(after.len() > before.len() && after.len() <= before.len() + 2_000, "{} {}", before.len(), after.len());
@@ -132,7 +134,7 @@ fn modules_inside_components_are_found() {
 fn what_is_no_module_is_not_made_one() {
     let whole = function_of("loop local.get 0 br_if 0 end");
     for broken in [&whole[..whole.len() - 3], b"", b"\0asm", b"\0asm\x0d\0\x01\0\x01\xff\xff\xff\xff\x0f"] {
-        assert!(rewrite(broken).is_err(), "{broken:?}");
+        assert!(rewrite(broken, LARGEST).is_err(), "{broken:?}");
     }
     // Two bytes of code behind the last function, which the section counts in.
     let mut trailing = wasm("(module (func (local i32) loop local.get 0 br_if 0 end))");
@@ -140,7 +142,7 @@ fn what_is_no_module_is_not_made_one() {
     assert_eq!(usize::from(trailing[section + 1]), trailing.len() - section - 2, "the section's size");
     trailing[section + 1] += 2;
     trailing.extend([0, 0]);
-    assert!(rewrite(&trailing).is_err());
+    assert!(rewrite(&trailing, LARGEST).is_err());
 }
 
 #[test]
@@ -198,7 +200,7 @@ proptest! {
         let engine = Engine::new(&Config::new()).unwrap();
         let instruction = ["memory.fill", "memory.copy", "memory.copy 0 1", "memory.fill 0"][which];
         let before = bulk(instruction);
-        let after = rewrite(&before).unwrap();
+        let after = rewrite(&before, LARGEST).unwrap();
         prop_assert!(after.len() > before.len() + 20);
         wasmparser::validate(&after).unwrap();
         let (one, other) = (done(&engine, &before, (to, from, length)), done(&engine, &after, (to, from, length)));
@@ -222,7 +224,7 @@ fn memories_of_64_bits_are_filled_and_copied_too() {
         instance.get_typed_func::<(), i32>(&mut store, "run").unwrap().call(&mut store, ()).unwrap()
     };
     assert_eq!(run(&before), 14);
-    assert_eq!(run(&rewrite(&before).unwrap()), 14);
+    assert_eq!(run(&rewrite(&before, LARGEST).unwrap()), 14);
 }
 
 #[test]
@@ -230,7 +232,7 @@ fn each_instruction_is_one_function_however_often_it_stands() {
     let fill = "(memory.fill (i32.const 0) (i32.const 0) (i32.const 1))";
     let text = |times: usize| wasm(&format!("(module (memory 1) (func {}))", fill.repeat(times)));
     let added = |times: usize| {
-        let after = rewrite(&text(times)).unwrap();
+        let after = rewrite(&text(times), LARGEST).unwrap();
         let functions = wasmparser::Parser::new(0).parse_all(&after).find_map(|payload| match payload.unwrap() {
             wasmparser::Payload::FunctionSection(section) => Some(section.count()),
             _ => None,

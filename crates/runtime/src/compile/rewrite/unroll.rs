@@ -18,7 +18,6 @@ use wasm_encoder::{Encode, Instruction};
 use wasmparser::{BinaryReader, BlockType, FunctionBody, Operator};
 
 use super::Result;
-use crate::compile::size::MAX_BODY;
 
 /// How many instructions a loop is written out to.
 ///
@@ -47,13 +46,18 @@ pub const GROWTH: usize = 4;
 /// [`crate::compile::size::MAX_PARTS`] modules.
 pub(super) const LEAST_GROWTH: usize = 4 << 10;
 
-/// How much may still be added to the code of a module, in bytes.
-pub(super) struct Room(usize);
+/// How much code may still be added, in bytes.
+pub(super) struct Room {
+    /// To the module.
+    module: usize,
+    /// How large a body may become.
+    body: usize,
+}
 
 impl Room {
-    /// For a module whose code has so many bytes.
-    pub(super) fn of(code: usize) -> Self {
-        Self(code / GROWTH + LEAST_GROWTH)
+    /// For a module whose code has so many bytes, and bodies that may have `body` at the most.
+    pub(super) fn of(code: usize, body: usize) -> Self {
+        Self { module: code / GROWTH + LEAST_GROWTH, body }
     }
 }
 
@@ -84,10 +88,9 @@ pub(super) fn unroll(body: &[u8], room: &mut Room) -> Result<Vec<u8>> {
             Operator::End => {
                 if let Some(short) = found.take_if(|it| it.depth == depth) {
                     let whole = written.len() + body.len() - done;
-                    // No function becomes larger than one may be that is not changed.
-                    let left = room.0.min(usize::try_from(MAX_BODY).unwrap_or(usize::MAX).saturating_sub(whole));
+                    let left = room.module.min(room.body.saturating_sub(whole));
                     if let Some(more) = short.write_out(&body[..start], left) {
-                        room.0 -= (short.start + more.len()).saturating_sub(start);
+                        room.module -= (short.start + more.len()).saturating_sub(start);
                         written.extend_from_slice(&body[done..short.start]);
                         written.extend_from_slice(&more);
                         done = start;
