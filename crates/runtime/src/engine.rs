@@ -54,6 +54,10 @@ pub const MAX_POOL: u32 = 4_000;
 /// Core instances, memories and tables in one component. Go, Python and JavaScript components of today have under 20.
 const MAX_PARTS_PER_COMPONENT: u32 = 64;
 
+/// What the engine itself keeps for one core instance, in bytes: 32 for each function that can be pointed to. Python, merged to one
+/// module, has 0.2 MiB.
+pub(crate) const MAX_CORE_INSTANCE: usize = 1 << 20;
+
 /// Elements of one table. Python's interpreter has about 10,000.
 const MAX_TABLE_ELEMENTS: usize = 100_000;
 
@@ -279,7 +283,8 @@ fn pool(instances: u32, written: Option<usize>) -> PoolingAllocationConfig {
         .max_core_instances_per_component(MAX_PARTS_PER_COMPONENT)
         .max_memories_per_component(MAX_PARTS_PER_COMPONENT)
         .max_tables_per_component(MAX_PARTS_PER_COMPONENT)
-        .max_core_instance_size(1 << 20)
+        .max_tables_per_module(MAX_PARTS_PER_COMPONENT)
+        .max_core_instance_size(MAX_CORE_INSTANCE)
         .max_component_instance_size(1 << 20)
         .max_memory_size(MEMORY_RESERVATION)
         .table_elements(MAX_TABLE_ELEMENTS)

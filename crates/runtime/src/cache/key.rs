@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 use sha2::{Digest as _, Sha256};
 
 /// Changes when the meaning of an entry's files does, and when other code is made of the same component.
-const FORMAT: &str = "coracle code 4";
+const FORMAT: &str = "coracle code 5";
 
 /// Names compiled code by what it was made from and for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

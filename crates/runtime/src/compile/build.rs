@@ -1,13 +1,16 @@
 //! The work itself: from a component's bytes to native code, in whichever process.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use wasmparser::{Parser, Validator, WasmFeatures};
 
 use super::CodeKind;
 use super::form::Form;
+use super::merge::merge;
 use super::rewrite::rewrite;
 use super::size::{self, Excess};
-use crate::engine::Engine;
+use crate::engine::{Engine, MAX_CORE_INSTANCE};
 
 /// What is wrong with a component.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,13 +47,20 @@ pub(super) fn build(engine: &Engine, form: Form, bytes: &[u8]) -> Result<Built, 
     }
     // No function becomes larger than one may be that is not changed.
     let largest = usize::try_from(size::MAX_BODY).unwrap_or(usize::MAX);
-    let rewritten = rewrite(binary, largest).map_err(|_| "it cannot be read as the compiler reads it".to_owned());
-    let built = rewritten.and_then(|binary| {
+    let rewritten = |binary: &[u8]| {
+        let binary = rewrite(binary, largest).map_err(|_| "it cannot be read as the compiler reads it".to_owned())?;
         compile(engine, form.kind(), &binary).map_err(|fault| match fault {
             Fault::Invalid { message } => message,
             other => format!("{other:?}"),
         })
-    });
+    };
+    if form.kind() == CodeKind::Component
+        && let Ok(Cow::Owned(merged)) = merge(binary, MAX_CORE_INSTANCE)
+        && let Ok(built) = rewritten(&merged)
+    {
+        return Ok(built);
+    }
+    let built = rewritten(binary);
     built.or_else(|message| {
         // What is wrong is told with its place in the component as it is.
         compile(engine, form.kind(), binary)?;
@@ -112,6 +122,21 @@ mod tests {
     use super::super::Compiler;
     use super::*;
     use crate::engine::EngineOptions;
+
+    #[test]
+    fn what_is_too_much_for_one_module_is_left_in_several() {
+        // A module may have 100 tables.
+        let tables = "(table 1 funcref)".repeat(60);
+        let text = format!(
+            "(component (core module $a {tables}) (core module $b {tables})
+               (core instance (instantiate $a)) (core instance (instantiate $b)))"
+        );
+        let engine = Engine::new(EngineOptions::command(), Compiler::InProcess).unwrap();
+        let binary = wat::parse_str(&text).unwrap();
+        assert!(matches!(merge(&binary, MAX_CORE_INSTANCE), Ok(Cow::Owned(_))));
+        let form = super::super::form::detect(&binary).unwrap();
+        assert!(build(&engine, form, &binary).is_ok());
+    }
 
     #[test]
     fn only_what_is_asynchronous_pays_for_it() {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `form` | what the bytes are |
 //! | `size` | how much there may be in them |
+//! | `merge` | core modules of a component that become one |
 //! | `rewrite` | what is changed in the code before |
 //! | `build` | checks and compiles them, in whichever process |
 //! | `child`, `worker` | the two sides of compiling in a process of its own |
@@ -13,6 +14,7 @@ mod build;
 mod child;
 mod confine;
 mod form;
+mod merge;
 pub mod rewrite;
 pub mod size;
 mod worker;
