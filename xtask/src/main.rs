@@ -6,6 +6,7 @@
 
 mod bench;
 mod check;
+mod dist;
 mod fuzz;
 mod guests;
 mod instructions;
@@ -41,8 +42,12 @@ enum Task {
     Bench(bench::Arguments),
     Check(check::Arguments),
     CheckTargets(targets::Arguments),
+    Dist(dist::Arguments),
     Fuzz(fuzz::Arguments),
     Guests(guests::Arguments),
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    #[command(hide = true)]
+    Link(dist::LinkArguments),
     Reference(reference::Arguments),
     Test(test::Arguments),
 }
@@ -64,8 +69,11 @@ fn run(task: Task) -> Result {
         Task::Bench(arguments) => bench::run(&project, &arguments),
         Task::Check(arguments) => check::run(&project, &arguments),
         Task::CheckTargets(arguments) => targets::run(&project, &arguments),
+        Task::Dist(_) => dist::run(&project),
         Task::Fuzz(arguments) => fuzz::run(&project, &arguments),
         Task::Guests(arguments) => guests::run(&project, &arguments),
+        #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+        Task::Link(arguments) => dist::link(&project, &arguments),
         Task::Reference(arguments) => reference::run(&project, &arguments),
         Task::Test(arguments) => test::run(&project, &arguments),
     }

