@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::HeaderValue;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -195,7 +196,14 @@ async fn begin(server: &Arc<Server>, stream: TcpStream, peer: SocketAddr, tls: O
     let peer = Arc::new(Peer::new(peer, local, tls.is_some()));
     let _entry = server.open.enter(&peer);
     let stall = server.timeouts.stall;
-    let Some(tls) = tls else { return detect(server, Steady::new(stream, stall), peer).await };
+    match tls {
+        None => detect(server, Steady::new(stream, stall), peer).await,
+        // Beside itself, so that a connection without TLS does not hold room for all that TLS needs; likewise below.
+        Some(tls) => Box::pin(secure(server, stream, peer, tls)).await,
+    }
+}
+
+async fn secure(server: &Arc<Server>, stream: TcpStream, peer: Arc<Peer>, tls: TlsAcceptor) -> Ended {
     let handshake = tokio::select! {
         handshake = tokio::time::timeout(server.timeouts.handshake, tls.accept(stream)) => handshake,
         () = server.drain.cancelled() => return Ok(()),
@@ -210,9 +218,9 @@ async fn begin(server: &Arc<Server>, stream: TcpStream, peer: SocketAddr, tls: O
         }
     };
     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    let stream = Steady::new(stream, stall);
+    let stream = Steady::new(stream, server.timeouts.stall);
     match is_http2 {
-        true => serve_http2(server, Rewind::new(stream, Bytes::new()), peer).await,
+        true => Box::pin(serve_http2(server, Rewind::new(stream, Bytes::new()), peer)).await,
         false => detect(server, stream, peer).await,
     }
 }
@@ -237,31 +245,28 @@ async fn detect<S: Stream>(server: &Arc<Server>, mut stream: S, peer: Arc<Peer>)
         }
     }
     match begun.starts_with(PREFACE) {
-        true => serve_http2(server, Rewind::new(stream, begun.into()), peer).await,
-        false => serve_http1(server, stream, &begun, peer).await,
+        true => Box::pin(serve_http2(server, Rewind::new(stream, begun.into()), peer)).await,
+        false => serve_http1(server, stream, begun, peer).await,
     }
 }
 
-async fn serve_http1<S: Stream>(server: &Arc<Server>, stream: S, begun: &[u8], peer: Arc<Peer>) -> Ended {
-    let guard = Guard::new(stream, begun, OfPeer(Arc::clone(&peer)), server.timeouts);
-    let service = service_fn(|request| {
-        let handled = request::handle(Arc::clone(server), Arc::clone(&peer), request);
-        async { Ok::<_, Infallible>(handled.await) }
-    });
+async fn serve_http1<S: Stream>(server: &Arc<Server>, stream: S, begun: Vec<u8>, peer: Arc<Peer>) -> Ended {
+    let guard = Guard::new(stream, &begun, OfPeer(Arc::clone(&peer)), server.timeouts);
+    drop(begun);
+    let service =
+        service_fn(|request| request::handle(Arc::clone(server), Arc::clone(&peer), request).map(Ok::<_, Infallible>));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         // The guard keeps this time.
         .header_read_timeout(None)
         .max_buf_size(HTTP1_BUFFER)
         .serve_connection(TokioIo::new(guard), service);
-    drive(server, &peer, connection).await
+    drive(server, &peer, pin!(connection)).await
 }
 
 async fn serve_http2<S: Stream>(server: &Arc<Server>, stream: Rewind<S>, peer: Arc<Peer>) -> Ended {
-    let service = service_fn(|request| {
-        let handled = request::handle(Arc::clone(server), Arc::clone(&peer), request);
-        async { Ok::<_, Infallible>(handled.await) }
-    });
+    let service =
+        service_fn(|request| request::handle(Arc::clone(server), Arc::clone(&peer), request).map(Ok::<_, Infallible>));
     // The requests of one connection run beside each other, so that here each has a task of its own.
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -275,16 +280,15 @@ async fn serve_http2<S: Stream>(server: &Arc<Server>, stream: Rewind<S>, peer: A
         .keep_alive_interval(HTTP2_PING.0)
         .keep_alive_timeout(HTTP2_PING.1)
         .serve_connection(TokioIo::new(stream), service);
-    drive(server, &peer, connection).await
+    drive(server, &peer, pin!(connection)).await
 }
 
 /// Sees a connection through to its end: it is asked to finish when the server drains, when it is idle, and when it is
 /// old. It is ended at once when its client takes nothing of what it asked for, and when it is idle and there is no room
 /// for others.
-async fn drive<C: Graceful>(server: &Server, peer: &Peer, connection: C) -> Ended {
+async fn drive<C: Graceful>(server: &Server, peer: &Peer, mut connection: Pin<&mut C>) -> Ended {
     let timeouts = server.timeouts;
     let born = Instant::now();
-    let mut connection = pin!(connection);
     let mut look = pin!(tokio::time::sleep(timeouts.idle.min(timeouts.total)));
     let mut seen = (0, 0);
     let mut finishing = false;
@@ -355,5 +359,23 @@ where
 {
     fn finish(self: Pin<&mut Self>) {
         self.graceful_shutdown();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The size of what a function of three or four arguments returns, in bytes.
+    fn size<A, B, C, D, F>(_: impl FnOnce(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_connection_and_a_request_take_little_room() {
+        let connection = size(serve);
+        assert!(connection <= 3 << 10, "a connection takes {connection} bytes");
+        let request = size(|server, peer, request, ()| request::handle(server, peer, request));
+        assert!(request <= 3 << 10, "a request takes {request} bytes");
     }
 }

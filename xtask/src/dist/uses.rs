@@ -19,8 +19,8 @@ use crate::{Result, server, shell};
 /// The command that is run.
 const COMMAND: &str = "command-c";
 
-/// What is served, for either version of `wasi:http`.
-const FUNCTIONS: [&str; 2] = ["hello-c", "hello-rust-p3"];
+/// What is served, for either version of `wasi:http`, and what is asked of it.
+const FUNCTIONS: [(&str, &str); 3] = [("hello-c", "/"), ("hello-rust-p3", "/"), ("probe-rust", "/sleep?ms=1")];
 
 /// How often each is asked before what an answer uses is written down, and then again: the second answer does not make what the
 /// first one has made.
@@ -45,13 +45,13 @@ pub(super) fn find(project: &Project, program: &Path, functions: &Functions) -> 
     shell::run(&mut start(&run))?;
     let mut seldom = Watched::start(start(&run), functions)?.run()?.concat();
     let mut often = Vec::new();
-    for function in FUNCTIONS {
+    for (function, path) in FUNCTIONS {
         let component = project.sample(function)?;
         let serve = |address: SocketAddr| {
             start(&["serve".as_ref(), component.as_os_str(), "--addr".as_ref(), address.to_string().as_ref()])
         };
         let address = server::Server::start(|address| Ok(serve(address)))?.address;
-        let [starting, asked, ending] = while_asked(serve(address), address, functions)?;
+        let [starting, asked, ending] = while_asked(serve(address), address, path, functions)?;
         often.extend(asked);
         seldom.extend(starting.into_iter().chain(ending));
     }
@@ -62,7 +62,7 @@ pub(super) fn find(project: &Project, program: &Path, functions: &Functions) -> 
 }
 
 /// What a server that listens at `address` uses until it answers, while it answers, and when it ends.
-fn while_asked(server: Command, address: SocketAddr, functions: &Functions) -> Result<[Vec<u64>; 3]> {
+fn while_asked(server: Command, address: SocketAddr, path: &str, functions: &Functions) -> Result<[Vec<u64>; 3]> {
     let (started, process) = mpsc::channel();
     std::thread::scope(|scope| {
         let watching = scope.spawn(move || {
@@ -71,17 +71,17 @@ fn while_asked(server: Command, address: SocketAddr, functions: &Functions) -> R
             watched.run()
         });
         // Where none comes it could not be started, and what the thread returns says why.
-        let asked = process.recv().map_or(Ok(()), |process| ask_and_end(address, process));
+        let asked = process.recv().map_or(Ok(()), |process| ask_and_end(address, path, process));
         let used = watching.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         asked?;
         used.try_into().map_err(|used: Vec<_>| format!("{} lists of functions came of three", used.len()).into())
     })
 }
 
-fn ask_and_end(address: SocketAddr, process: Pid) -> Result {
-    let answers = ask(address).and_then(|()| {
+fn ask_and_end(address: SocketAddr, path: &str, process: Pid) -> Result {
+    let answers = ask(address, path).and_then(|()| {
         kill(process, NEXT)?;
-        ask(address)?;
+        ask(address, path)?;
         Ok(kill(process, NEXT)?)
     });
     // However that went: it is waited for.
@@ -89,11 +89,11 @@ fn ask_and_end(address: SocketAddr, process: Pid) -> Result {
     answers
 }
 
-fn ask(address: SocketAddr) -> Result {
+fn ask(address: SocketAddr, path: &str) -> Result {
     let began = Instant::now();
     let mut answered = 0;
     while answered < REQUESTS {
-        match server::get(address, "/") {
+        match server::get(address, path) {
             Ok(_) => answered += 1,
             Err(error) if began.elapsed() > PATIENCE => {
                 return Err(format!("the server that is watched does not answer: {error}").into());
