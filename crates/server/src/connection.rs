@@ -198,7 +198,7 @@ async fn begin(server: &Arc<Server>, stream: TcpStream, peer: SocketAddr, tls: O
     let stall = server.timeouts.stall;
     match tls {
         None => detect(server, Steady::new(stream, stall), peer).await,
-        // Beside itself, so that a connection without TLS does not hold room for all that TLS needs; likewise below.
+        // On the heap, so that a connection without TLS does not hold room for what TLS needs; HTTP/2 likewise, below.
         Some(tls) => Box::pin(secure(server, stream, peer, tls)).await,
     }
 }
@@ -366,7 +366,7 @@ where
 mod tests {
     use super::*;
 
-    /// The size of what a function of three or four arguments returns, in bytes.
+    /// The size of what a function of four arguments returns, in bytes.
     fn size<A, B, C, D, F>(_: impl FnOnce(A, B, C, D) -> F) -> usize {
         size_of::<F>()
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
+use object::{Object, ObjectKind, ObjectSection, ObjectSymbol, SymbolKind};
 
 use crate::Result;
 
@@ -24,6 +24,9 @@ impl Functions {
     pub(super) fn of(program: &Path) -> Result<Self> {
         let file = fs::read(program)?;
         let file = object::File::parse(&*file)?;
+        if file.kind() != ObjectKind::Dynamic {
+            return Err(format!("{} is linked for one place in memory, and not for any", program.display()).into());
+        }
         let mut by_offset = BTreeMap::<u64, Function>::new();
         for symbol in file.symbols() {
             let Some(section) =

@@ -2,10 +2,8 @@
 //!
 //! Most of the program's code is for what happens seldom, such as compiling, and a linker that knows nothing of that lays it out
 //! between what happens at every start. The system then maps and holds pages of which a few bytes are used. So the program is
-//! linked twice: what is made first is started and watched, and the second has what was used in front ([`link`]).
-//!
-//! The linker that Cargo is given for this is this program again (`cargo xtask link`), so that Cargo knows by itself what has to be
-//! built anew.
+//! linked twice: what is made first is started and watched, and the second has what was used in front. The linker that the compiler
+//! is given for this is this program again (`cargo xtask link`).
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod functions;
@@ -28,7 +26,7 @@ use crate::{Result, shell};
 /// The profile of what ships, and its folder.
 const PROFILE: &str = "dist";
 
-/// Build the program as it ships, with what its start uses laid out side by side
+/// Build the program as it ships, with what its start and its requests use laid out side by side
 #[derive(Args)]
 pub(crate) struct Arguments {}
 
@@ -38,7 +36,8 @@ pub(crate) fn run(project: &Project) -> Result {
     Ok(())
 }
 
-/// Builds it unless it is there, and says where it is. Where programs cannot be watched, the linker's own order stays.
+/// Builds it unless it is there, and says where it is. On systems and processors on which it is not watched the linker's own order
+/// stays.
 pub(crate) fn build(project: &Project) -> Result<PathBuf> {
     let mut cargo = project.cargo();
     cargo.args(["rustc", "--profile", PROFILE, "--package=coracle", "--bin", "coracle"]);

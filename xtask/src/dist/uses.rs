@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -26,8 +27,16 @@ const FUNCTIONS: [(&str, &str); 3] = [("hello-c", "/"), ("hello-rust-p3", "/"), 
 /// first one has made.
 const REQUESTS: usize = 3;
 
-/// How long a server may take to answer. It stops once for each function that it comes to.
+/// How often it is looked whether something has happened.
+const STEP: Duration = Duration::from_millis(10);
+
+/// How long a program may take for what it is to do, and a server to answer. It stops once for each function that it comes to.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The samples that are used.
+pub(super) fn samples() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.iter().map(|(function, _)| *function).chain([COMMAND])
+}
 
 /// Where those functions of `program` begin that are used: by every request, then by starts and by ends. In each part they are in
 /// the order in which they are used first.
@@ -43,7 +52,7 @@ pub(super) fn find(project: &Project, program: &Path, functions: &Functions) -> 
     let run = [OsStr::new("run"), component.as_os_str()];
     // What compiles is not watched: it happens once.
     shell::run(&mut start(&run))?;
-    let mut seldom = Watched::start(start(&run), functions)?.run()?.concat();
+    let mut seldom = watch(start(&run), functions, |_| Ok(()))?.concat();
     let mut often = Vec::new();
     for (function, path) in FUNCTIONS {
         let component = project.sample(function)?;
@@ -51,9 +60,12 @@ pub(super) fn find(project: &Project, program: &Path, functions: &Functions) -> 
             start(&["serve".as_ref(), component.as_os_str(), "--addr".as_ref(), address.to_string().as_ref()])
         };
         let address = server::Server::start(|address| Ok(serve(address)))?.address;
-        let [starting, asked, ending] = while_asked(serve(address), address, path, functions)?;
+        let used = watch(serve(address), functions, |process| ask_and_end(process, address, path))?;
+        let [starting, asked, ending] = used.as_slice() else {
+            return Err(format!("{} lists of functions came of a server, and not three", used.len()).into());
+        };
         often.extend(asked);
-        seldom.extend(starting.into_iter().chain(ending));
+        seldom.extend(starting.iter().chain(ending));
     }
     often.extend(seldom);
     let mut seen = BTreeSet::new();
@@ -61,44 +73,82 @@ pub(super) fn find(project: &Project, program: &Path, functions: &Functions) -> 
     Ok(often)
 }
 
-/// What a server that listens at `address` uses until it answers, while it answers, and when it ends.
-fn while_asked(server: Command, address: SocketAddr, path: &str, functions: &Functions) -> Result<[Vec<u64>; 3]> {
+/// A process that another thread watches.
+struct Process<'a> {
+    id: Pid,
+    watching: &'a ScopedJoinHandle<'a, Result<Vec<Vec<u64>>>>,
+}
+
+impl Process<'_> {
+    fn has_ended(&self) -> bool {
+        self.watching.is_finished()
+    }
+
+    /// Nothing where it has ended: its number may be another's by now.
+    fn send(&self, signal: Signal) -> Result {
+        if self.has_ended() { Ok(()) } else { Ok(kill(self.id, signal)?) }
+    }
+}
+
+/// What a program uses, list by list, while something is done with it.
+fn watch(
+    command: Command,
+    functions: &Functions,
+    meanwhile: impl FnOnce(&Process<'_>) -> Result,
+) -> Result<Vec<Vec<u64>>> {
     let (started, process) = mpsc::channel();
     std::thread::scope(|scope| {
         let watching = scope.spawn(move || {
-            let watched = Watched::start(server, functions)?;
+            let watched = Watched::start(command, functions)?;
             started.send(watched.process())?;
             watched.run()
         });
         // Where none comes it could not be started, and what the thread returns says why.
-        let asked = process.recv().map_or(Ok(()), |process| ask_and_end(address, path, process));
-        let used = watching.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        asked?;
-        used.try_into().map_err(|used: Vec<_>| format!("{} lists of functions came of three", used.len()).into())
+        let done = process.recv().map_or(Ok(()), |id| {
+            let process = Process { id, watching: &watching };
+            let done = meanwhile(&process);
+            wait(&process)?;
+            done
+        });
+        let used = watching.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        done.and(used)
     })
 }
 
-fn ask_and_end(address: SocketAddr, path: &str, process: Pid) -> Result {
-    let answers = ask(address, path).and_then(|()| {
-        kill(process, NEXT)?;
-        ask(address, path)?;
-        Ok(kill(process, NEXT)?)
+/// Waits for the end of a process, and sees to it.
+fn wait(process: &Process<'_>) -> Result {
+    let began = Instant::now();
+    while !process.has_ended() {
+        if began.elapsed() > PATIENCE {
+            process.send(Signal::SIGKILL)?;
+            return Err(format!("it did not end within {PATIENCE:?}").into());
+        }
+        std::thread::sleep(STEP);
+    }
+    Ok(())
+}
+
+fn ask_and_end(process: &Process<'_>, address: SocketAddr, path: &str) -> Result {
+    let answers = ask(process, address, path).and_then(|()| {
+        process.send(NEXT)?;
+        ask(process, address, path)?;
+        process.send(NEXT)
     });
     // However that went: it is waited for.
-    kill(process, Signal::SIGTERM)?;
+    process.send(Signal::SIGTERM)?;
     answers
 }
 
-fn ask(address: SocketAddr, path: &str) -> Result {
+fn ask(process: &Process<'_>, address: SocketAddr, path: &str) -> Result {
     let began = Instant::now();
     let mut answered = 0;
     while answered < REQUESTS {
         match server::get(address, path) {
             Ok(_) => answered += 1,
-            Err(error) if began.elapsed() > PATIENCE => {
+            Err(error) if process.has_ended() || began.elapsed() > PATIENCE => {
                 return Err(format!("the server that is watched does not answer: {error}").into());
             }
-            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+            Err(_) => std::thread::sleep(STEP),
         }
     }
     Ok(())

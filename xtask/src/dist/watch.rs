@@ -1,14 +1,16 @@
 //! Which functions a program uses, in the order in which it comes to them first.
 //!
 //! Each function's first byte is made a breakpoint (`int3`), by ptrace(2). The first thread that comes there stops; the byte is
-//! put back, what was used is written down, and it goes on at full speed from there.
+//! put back, what was used is written down, and it goes on at full speed from there. Programs that take real-time signals cannot be
+//! watched: `nix` has no name for them.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command};
 
 use nix::errno::Errno;
 use nix::sys::ptrace::{self, Options};
@@ -32,7 +34,7 @@ pub(super) struct Watched {
     process: Pid,
     memory: File,
     base: u64,
-    /// The first bytes of functions by where they begin: of all, since two threads may have come to one.
+    /// The first bytes of functions by where they begin. That of one that was used is kept: a second thread may have stopped there.
     first_bytes: BTreeMap<u64, u8>,
     used: Vec<u64>,
     /// What was used before each [`NEXT`].
@@ -43,22 +45,28 @@ pub(super) struct Watched {
 impl Watched {
     /// Starts `command`, which runs the program that `functions` are of. It stands still until [`Watched::run`].
     pub(super) fn start(mut command: Command, functions: &Functions) -> Result<Self> {
-        let program = fs::canonicalize(command.get_program())?;
         // SAFETY: between fork and exec only what is safe in a signal handler may be called, and this is one system call.
-        #[expect(
-            unsafe_code,
-            reason = "there is no other moment at which a program can ask to be traced from its start"
-        )]
+        #[expect(unsafe_code, reason = "a program can ask to be traced from its start at no other moment")]
         let command = unsafe { command.pre_exec(|| Ok(ptrace::traceme()?)) };
-        let child = command.spawn().map_err(|error| format!("could not start `{}`: {error}", shell::line(command)))?;
+        let child = command.spawn();
+        let mut child =
+            child.map_err(|error| format!("could not start and watch `{}`: {error}", shell::line(command)))?;
+        Self::take_over(&child, Path::new(command.get_program()), functions).inspect_err(|_| {
+            // Whether it has ended meanwhile or not: nobody watches it.
+            let _ = child.kill();
+            let _ = child.wait();
+        })
+    }
+
+    fn take_over(child: &Child, program: &Path, functions: &Functions) -> Result<Self> {
         let process = Pid::from_raw(child.id().try_into()?);
         let stopped = waitpid(process, None)?;
         if !matches!(stopped, WaitStatus::Stopped(_, Signal::SIGTRAP)) {
-            return Err(format!("`{}` is not watched from its start: {stopped:?}", shell::line(command)).into());
+            return Err(format!("`{}` does not stop at its start: {stopped:?}", program.display()).into());
         }
         ptrace::setoptions(process, Options::PTRACE_O_TRACECLONE | Options::PTRACE_O_EXITKILL)?;
         let memory = File::options().read(true).write(true).open(format!("/proc/{process}/mem"))?;
-        let base = base(process, &program)?;
+        let base = base(process, &fs::canonicalize(program)?)?;
         let first_bytes = functions.first_bytes().collect();
         let (used, before) = (Vec::new(), Vec::new());
         let watched = Self { process, memory, base, first_bytes, used, before, threads: vec![process] };
@@ -87,11 +95,15 @@ impl Watched {
                 {
                     return Err(format!("the program that is watched ended: {ended:?}").into());
                 }
-                WaitStatus::Stopped(thread, signal) => {
-                    let signal = self.stopped(thread, signal)?;
-                    proceed(thread, signal)?;
-                }
+                WaitStatus::Stopped(thread, signal) => match self.stopped(thread, signal) {
+                    Ok(signal) => proceed(thread, signal)?,
+                    Err(error) if is_gone(&error) => {}
+                    Err(error) => return Err(error),
+                },
                 WaitStatus::PtraceEvent(thread, ..) => proceed(thread, None)?,
+                WaitStatus::Exited(thread, _) | WaitStatus::Signaled(thread, ..) => {
+                    self.threads.retain(|known| *known != thread);
+                }
                 _ => {}
             }
         }
@@ -150,6 +162,13 @@ fn proceed(thread: Pid, signal: Option<Signal>) -> Result {
     }
 }
 
+/// Whether this is what the kernel says of a thread, or of the memory of a process, that ended while it was stopped.
+fn is_gone(error: &crate::Error) -> bool {
+    let no_thread = error.downcast_ref::<Errno>().is_some_and(|error| *error == Errno::ESRCH);
+    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    no_thread || matches!(kind, Some(ErrorKind::UnexpectedEof | ErrorKind::WriteZero))
+}
+
 /// Where a process has its program.
 fn base(process: Pid, program: &Path) -> Result<u64> {
     let maps = fs::read_to_string(format!("/proc/{process}/maps"))?;
@@ -181,7 +200,8 @@ mod tests {
                 return number - 3;
             }";
         fs::write(&source, text).unwrap();
-        shell::run(Command::new("cc").args(["-O1", "-pthread", "-o"]).args([&program, &source])).unwrap();
+        shell::run(Command::new("cc").args(["-O1", "-fPIE", "-pie", "-pthread", "-o"]).args([&program, &source]))
+            .unwrap();
 
         let functions = Functions::of(&program).unwrap();
         let used = |arguments: &[&str]| {

@@ -1,4 +1,5 @@
-//! System calls that no kept library has in a safe form: tracing, waiting with the kernel's own words, and usage of children.
+//! System calls that no kept library has in a safe form that knows every signal (`nix` has no name for real-time ones): tracing,
+//! waiting with the kernel's own words, and usage of children.
 
 #![allow(unsafe_code, reason = "each call below is one system call on plain numbers, argued at its place")]
 

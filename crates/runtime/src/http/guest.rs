@@ -105,7 +105,7 @@ async fn answer_request(
     let store = &mut instance.store;
     let ending = match &instance.exports {
         Exports::P2(proxy) => handle_p2(store, proxy, request, &scheme, answer, &writer).await?,
-        // Beside itself: a guest of 0.2 would hold room for it, and it is the larger one.
+        // On the heap: this future is larger than that of 0.2, and a guest of 0.2 would hold room for it.
         Exports::P3(service) => {
             Box::pin(handle_p3(store, service, with_scheme(request, scheme)?, answer, &writer)).await?
         }
