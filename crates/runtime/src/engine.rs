@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolConcurrencyLimitError, PoolingAllocationConfig};
@@ -60,6 +61,9 @@ pub(crate) const MAX_CORE_INSTANCE: usize = 1 << 20;
 
 /// Elements of one table. Python's interpreter has about 10,000.
 const MAX_TABLE_ELEMENTS: usize = 100_000;
+
+/// How often the clock of an engine on which nothing runs looks whether the engine is still there.
+const IDLE_LOOK: Duration = Duration::from_secs(1);
 
 /// Settings of an engine, fixed when it is made. Where they make a difference to compiled code, the code cache has entries
 /// for each.
@@ -352,7 +356,7 @@ impl Ticker {
         let mut asleep = self.sleep.lock().unwrap_or_else(PoisonError::into_inner);
         self.asleep.store(true, SeqCst);
         while self.running.load(SeqCst) == 0 {
-            let (guard, timeout) = self.wake.wait_timeout(asleep, TICK * 200).unwrap_or_else(PoisonError::into_inner);
+            let (guard, timeout) = self.wake.wait_timeout(asleep, IDLE_LOOK).unwrap_or_else(PoisonError::into_inner);
             asleep = guard;
             if timeout.timed_out() {
                 // The engine may have gone; look before sleeping on.

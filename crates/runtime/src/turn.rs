@@ -16,15 +16,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::meter::TICK;
-
 /// The weight at which virtual time is CPU time.
 const UNIT_WEIGHT: u64 = 100;
 
 /// CPU time that a guest has used when it goes behind those that have not begun.
 ///
 /// Reason: most functions need less, so that they end before others begin; one that needs more keeps nobody out.
-const LITTLE: Duration = TICK;
+const LITTLE: Duration = Duration::from_millis(5);
 
 /// Everybody who wants a turn on the guests of one engine.
 pub(crate) struct Turns {
